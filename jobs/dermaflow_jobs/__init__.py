@@ -1,0 +1,1 @@
+"""Dermaflow's data plane: the jobs that run on EMR, and `contract`, all that the control plane knows of them."""

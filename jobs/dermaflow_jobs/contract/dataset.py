@@ -1,0 +1,52 @@
+"""`dataset.json`: what a finished dataset is made of. Its existence is what makes the dataset finished."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from dermaflow_jobs.contract.base import Value
+
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+
+
+class Shard(Value):
+    """One TFRecord file: records of one class and split, so that classes can be drawn evenly by streaming."""
+
+    key: str
+    split: Split
+    label: str
+    records: int
+    bytes: int
+    sha256: str
+
+
+class DatasetManifest(Value):
+    version: Literal[1] = 1
+    dataset_id: str
+    classes: tuple[str, ...]
+    image_size: int
+    synthetic: bool
+    """True if any image says of itself that it was drawn, not photographed."""
+    official_split: bool
+    counts: dict[Split, dict[str, int]]
+    """Split → class → images."""
+    listed: int
+    """Objects under raw/ that the run could see: manifest plus quarantine plus duplicates."""
+    quarantined: int
+    quarantine_reasons: dict[str, int]
+    duplicates: int
+    """Images whose pixels another image of the same class has too; kept once."""
+    shards: tuple[Shard, ...]
+    images_key: str
+    """CSV, a row an image kept: key, class, split, sha256 of the pixels, size."""
+    quarantine_key: str
+    """CSV, a row an image not kept: key, size, reason."""
+    fingerprint: str
+    """SHA-256 over the shards' hashes."""
+    created_at: AwareDatetime
+
+    def images(self, split: Split) -> int:
+        return sum(self.counts.get(split, {}).values())

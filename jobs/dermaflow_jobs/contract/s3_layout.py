@@ -1,0 +1,106 @@
+"""Every S3 key there is, built in one place.
+
+Methods give keys within the bucket (`Layout.bucket`); `Layout.uri` turns one into `s3://…`. A name ending in
+`_prefix` ends in a slash and holds many objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Keys below one storage root."""
+
+    bucket: str
+    prefix: str
+    """Empty, or ends in a slash."""
+
+    @classmethod
+    def of(cls, root: str) -> Self:
+        """From `s3://bucket[/prefix]`. Raises ValueError if it is not one."""
+        parts = urlsplit(root)
+        if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
+            raise ValueError(f"storage root {root!r}: expected s3://bucket or s3://bucket/prefix")
+        prefix = parts.path.strip("/")
+        return cls(parts.netloc, f"{prefix}/" if prefix else "")
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self.bucket}/{key}"
+
+    # raw images
+    def raw_prefix(self) -> str:
+        return f"{self.prefix}raw/"
+
+    # code
+    def code_prefix(self, code_id: str) -> str:
+        return f"{self.prefix}code/{code_id}/"
+
+    # datasets
+    def dataset_prefix(self, dataset_id: str) -> str:
+        return f"{self.prefix}datasets/{dataset_id}/"
+
+    def dataset_manifest(self, dataset_id: str) -> str:
+        """`dataset.json`, written last: a dataset without it does not exist."""
+        return f"{self.dataset_prefix(dataset_id)}dataset.json"
+
+    # runs
+    def run_prefix(self, run_key: str) -> str:
+        return f"{self.prefix}runs/{run_key}/"
+
+    def run_spec(self, run_key: str) -> str:
+        return f"{self.run_prefix(run_key)}run.json"
+
+    def step_prefix(self, run_key: str, step: str) -> str:
+        return f"{self.run_prefix(run_key)}steps/{step}/"
+
+    def step_report(self, run_key: str, step: str) -> str:
+        """What the step hands on, e.g. preprocess's dataset id. Written last by the step."""
+        return f"{self.step_prefix(run_key, step)}report.json"
+
+    def step_progress(self, run_key: str, step: str) -> str:
+        return f"{self.step_prefix(run_key, step)}progress.json"
+
+    def step_failure(self, run_key: str, step: str) -> str:
+        return f"{self.step_prefix(run_key, step)}failure.json"
+
+    def checkpoints_prefix(self, run_key: str) -> str:
+        return f"{self.run_prefix(run_key)}checkpoints/"
+
+    def model(self, run_key: str) -> str:
+        return f"{self.run_prefix(run_key)}model.keras"
+
+    def history(self, run_key: str) -> str:
+        """Loss and validation metrics, a row an epoch."""
+        return f"{self.run_prefix(run_key)}history.json"
+
+    def metrics(self, run_key: str) -> str:
+        return f"{self.run_prefix(run_key)}metrics.json"
+
+    def predictions(self, run_key: str, split: str) -> str:
+        return f"{self.run_prefix(run_key)}predictions-{split}.csv"
+
+    # ledger
+    def ledger_runs_prefix(self) -> str:
+        return f"{self.prefix}ledger/runs/"
+
+    def ledger_run(self, run_key: str) -> str:
+        return f"{self.ledger_runs_prefix()}{run_key}.json"
+
+    def ledger_csv(self) -> str:
+        return f"{self.prefix}ledger/ledger.csv"
+
+    def ledger_text(self) -> str:
+        """The 2021 project's file, name and line format kept."""
+        return f"{self.prefix}ledger/skin-lesions-model-output.txt"
+
+    # models
+    def champion(self) -> str:
+        return f"{self.prefix}models/champion.json"
+
+    # logs
+    def logs_prefix(self) -> str:
+        return f"{self.prefix}logs/"

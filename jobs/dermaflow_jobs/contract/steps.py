@@ -1,0 +1,47 @@
+"""The steps of a run, by the names used in S3 keys, EMR step names and module names, and what each hands on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from dermaflow_jobs.contract.base import Value
+
+StepName = Literal["verify", "preprocess", "train", "evaluate"]
+
+
+class NodePython(Value):
+    """What one Python process of the cluster can import."""
+
+    host: str
+    role: Literal["driver", "executor"]
+    python: str
+    executable: str
+    versions: dict[str, str]
+    missing: dict[str, str]
+    """Module → the error that importing it gave."""
+
+
+class VerifyReport(Value):
+    processes: tuple[NodePython, ...]
+
+
+class PreprocessReport(Value):
+    dataset_id: str
+    reused: bool
+    images: int
+    quarantined: int
+    seconds: float
+
+
+class TrainReport(Value):
+    dataset_id: str
+    model: str
+    parameters: int
+    workers: int
+    epochs: int
+    images_per_second: float
+    seconds: float
+
+
+class EvaluateReport(Value):
+    seconds: float
