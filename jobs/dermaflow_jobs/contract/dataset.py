@@ -10,6 +10,8 @@ from dermaflow_jobs.contract.base import Value
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+SYNTHETIC_SOFTWARE = "Dermaflow synthetic"
+"""EXIF `Software` of a drawn image; one such image makes a dataset, and all that comes of it, synthetic."""
 
 
 class Shard(Value):
