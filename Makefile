@@ -1,0 +1,79 @@
+# Every chore of the project. `make help` lists them; the README explains them.
+
+PYTHON ?= python3.11
+# A folder of class folders for `make demo`; empty: synthetic images are drawn.
+DATA ?=
+# Synthetic images a class for `make demo`.
+PER_CLASS ?= 200
+# Parameters of the demo's run as JSON, e.g. CONF='{"epochs": 3}'.
+CONF ?= {}
+
+UV := .tools/bin/uv
+export UV_PYTHON_DOWNLOADS := never
+export UV_LINK_MODE ?= hardlink
+CONTROL := .venv/bin
+JOBS := jobs/.venv/bin
+STACK := PYTHONPATH=infra $(CONTROL)/python -m local_stack
+CODE := dags plugins jobs infra tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status test test-jobs test-control lint format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 18
+
+setup: .venv/.done jobs/.venv/.done ## install both locked environments
+
+$(UV): infra/emr/uv-requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "$(PYTHON) is not Python 3.11; name one with make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.done: $(UV) pyproject.toml uv.lock jobs/pyproject.toml
+	$(UV) sync --quiet --frozen --python $(PYTHON)
+	@touch $@
+
+jobs/.venv/.done: $(UV) jobs/pyproject.toml jobs/uv.lock
+	$(UV) sync --quiet --frozen --python $(PYTHON) --project jobs --all-extras
+	@touch $@
+
+demo: setup ## train once through Airflow on local AWS and print the result
+	@$(STACK) demo --data "$(DATA)" --per-class $(PER_CLASS) --conf '$(CONF)'
+
+up: setup ## start local AWS and Airflow and keep them up
+	@$(STACK) up
+
+down: setup ## stop what `make up` started
+	@$(STACK) down
+
+status: setup ## what runs, and where
+	@$(STACK) status
+
+test: lint test-jobs test-control ## lint, then run every test
+
+test-jobs: setup
+	$(JOBS)/python -m pytest tests/jobs
+
+test-control: setup
+	$(CONTROL)/python -m pytest tests --ignore tests/jobs
+
+lint: setup ## ruff, mypy, shellcheck
+	$(CONTROL)/ruff check $(CODE)
+	$(CONTROL)/ruff format --check $(CODE)
+	$(CONTROL)/shellcheck infra/emr/bootstrap.sh .ci/run
+	$(CONTROL)/mypy dags plugins infra/local_aws infra/local_stack
+	cd jobs && .venv/bin/mypy --config-file ../pyproject.toml -p dermaflow_jobs
+
+format: setup ## let ruff rewrite what it can
+	$(CONTROL)/ruff check --fix $(CODE)
+	$(CONTROL)/ruff format $(CODE)
+
+lock: $(UV) ## resolve both locks anew
+	$(UV) lock
+	$(UV) lock --project jobs
+
+clean: ## end the stack and delete what was built, all its state included
+	-@test -x $(CONTROL)/python && $(STACK) down
+	rm -rf build .venv jobs/.venv .tools
