@@ -35,7 +35,7 @@ class DataOptions(Value):
     max_bad_share: float = option(
         0.05,
         "Unreadable images allowed",
-        "Share of images that may be unreadable before preprocessing fails. Each is kept in the quarantine list.",
+        "Share of objects that may be unusable before preprocessing fails. Each is kept in the quarantine list.",
         unit="share",
         advanced=True,
         ge=0,
@@ -79,6 +79,21 @@ class PreprocessOptions(Value):
         advanced=True,
         max_length=64,
     )
+    max_megapixels: int = option(
+        128,
+        "Largest image",
+        "An image of more pixels than this is quarantined before it is decoded.",
+        unit="MP",
+        advanced=True,
+        ge=1,
+        le=512,
+    )
+    colour_constancy: bool = option(
+        False,
+        "Colour constancy",
+        "Even out the light's colour (shades of gray) after conversion to sRGB.",
+        advanced=True,
+    )
     shard_mb: int = option(128, "Shard size", "Size that a shard is filled to.", unit="MB", advanced=True, ge=1, le=256)
 
 
@@ -101,6 +116,24 @@ class TrainOptions(Value):
         32, "Batch size", "Global batch: over all workers.", unit="images", advanced=True, ge=1, le=4096
     )
     learning_rate: float = option(0.002, "Learning rate", "Peak of the schedule.", advanced=True, gt=0, le=1)
+    weight_decay: float = option(0.05, "Weight decay", "Of AdamW, times the learning rate.", advanced=True, ge=0, le=1)
+    label_smoothing: float = option(
+        0.05,
+        "Label smoothing",
+        "Share of a label's weight that is spread over all classes.",
+        unit="share",
+        advanced=True,
+        ge=0,
+        le=0.5,
+    )
+    ema: float = option(
+        0.99,
+        "Averaging of weights",
+        "Decay of the exponential moving average of the weights, whose value is what is validated and kept.",
+        advanced=True,
+        ge=0,
+        lt=1,
+    )
     augment: bool = option(True, "Augmentation", "Flips, rotation, zoom and colour, drawn anew each epoch.")
     train_workers: int = option(
         1,

@@ -35,6 +35,10 @@ class Layout:
     def raw_prefix(self) -> str:
         return f"{self.prefix}raw/"
 
+    def raw_labels(self) -> str:
+        """Optional metadata, a row an image: image_id and any of lesion_id, patient_id, age, sex."""
+        return f"{self.raw_prefix()}labels.csv"
+
     # code
     def code_prefix(self, code_id: str) -> str:
         return f"{self.prefix}code/{code_id}/"
@@ -46,6 +50,30 @@ class Layout:
     def dataset_manifest(self, dataset_id: str) -> str:
         """`dataset.json`, written last: a dataset without it does not exist."""
         return f"{self.dataset_prefix(dataset_id)}dataset.json"
+
+    def dataset_shard(self, dataset_id: str, split: str, label: str, number: int) -> str:
+        return f"{self.dataset_prefix(dataset_id)}{split}/{label}/shard-{number:05d}.tfrecord"
+
+    def dataset_table(self, dataset_id: str, name: str) -> str:
+        """CSV. `name` is one of: images (kept), quarantine (not kept, with reason), duplicates (an object whose
+        pixels another one has too), near_duplicates (pairs of images that show the same photograph)."""
+        return f"{self.dataset_prefix(dataset_id)}{name}.csv"
+
+    def dataset_card(self, dataset_id: str) -> str:
+        """HTML page, self-contained: the manifest and sample thumbnails, to be read by people."""
+        return f"{self.dataset_prefix(dataset_id)}card.html"
+
+    # decoded images, kept by content and shared by datasets
+    def decoded_prefix(self, decoder_id: str) -> str:
+        """`decoder_id` names all that decides an image's pixels: code, options, libraries."""
+        return f"{self.prefix}cache/decoded/{decoder_id}/"
+
+    def decoded_pack(self, decoder_id: str, pack_id: str) -> str:
+        return f"{self.decoded_prefix(decoder_id)}{pack_id}.pack"
+
+    def decoded_index(self, decoder_id: str, pack_id: str) -> str:
+        """What lies where in the pack. Written after it: a pack without an index does not exist."""
+        return f"{self.decoded_prefix(decoder_id)}{pack_id}.index.jsonl"
 
     # runs
     def run_prefix(self, run_key: str) -> str:
