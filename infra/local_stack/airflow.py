@@ -56,15 +56,10 @@ def environment(config: StackConfig) -> dict[str, str]:
     )
 
 
-def start(config: StackConfig) -> None:
-    """Start what is not running. Returns at once; see `wait`."""
-    home = config.airflow_home
-    home.mkdir(exist_ok=True)
-    passwords = home / "passwords.json"
-    passwords.touch(mode=0o600)
-    passwords.write_text(json.dumps({USER: config.secrets["admin_password"]}))
-    env = environment(config)
-    _migrate(config, env)
+def start(config: StackConfig, env: dict[str, str] | None = None) -> None:
+    """Start what is not running, with `environment(config)` unless told otherwise. Returns at once; see `wait`."""
+    env = env or environment(config)
+    prepare(config)
     for component in COMPONENTS:
         processes.start(config, component, [str(AIRFLOW), component], env)
 
@@ -79,12 +74,18 @@ def stop(config: StackConfig) -> None:
         processes.stop(config, component)
 
 
-def _migrate(config: StackConfig, env: dict[str, str]) -> None:
-    """Once for this Airflow version: it takes 10 s even where there is nothing to do."""
-    done = config.airflow_home / f"migrated-{VERSION}"
+def prepare(config: StackConfig) -> None:
+    """The admin's password, and the database migrated: once for this Airflow version, since it takes 10 s."""
+    home = config.airflow_home
+    home.mkdir(exist_ok=True)
+    passwords = home / "passwords.json"
+    passwords.touch(mode=0o600)
+    passwords.write_text(json.dumps({USER: config.secrets["admin_password"]}))
+    done = home / f"migrated-{VERSION}"
     if done.exists():
         return
-    run = subprocess.run([str(AIRFLOW), "db", "migrate"], env=env, capture_output=True, text=True, check=False)
+    command = [str(AIRFLOW), "db", "migrate"]
+    run = subprocess.run(command, env=environment(config), capture_output=True, text=True, check=False)
     if run.returncode:
         raise StackError(f"airflow db migrate failed:\n{run.stdout[-3000:]}{run.stderr[-3000:]}")
     done.touch()
@@ -131,7 +132,7 @@ class AirflowApi:
         self.http.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
 
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
-        """Start the run of that id; one that ended earlier makes room for it. Raises StackError with the API's words."""
+        """Start the run; an earlier one of that id makes room for it. Raises StackError with the API's words."""
         path = f"/api/v2/dags/{dag_id}/dagRuns"
         if self.http.get(f"{path}/{run_id}").status_code == httpx.codes.OK:
             self.http.delete(f"{path}/{run_id}").raise_for_status()

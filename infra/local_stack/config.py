@@ -12,7 +12,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 BUCKET = "dermaflow"
 REGION = "us-east-1"
-PORT_NAMES = ("aws", "airflow", "worker_logs", "trigger_logs")
+PORT_NAMES = ("aws", "airflow", "worker_logs", "trigger_logs", "proxy")
 
 
 @dataclass(frozen=True)

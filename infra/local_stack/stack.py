@@ -24,7 +24,7 @@ def up(config: StackConfig) -> StackConfig:
     start_aws(config)
     with ThreadPoolExecutor(1) as pool:
         starting = pool.submit(airflow.start, config)
-        processes.wait_until(config, "local-aws", lambda: _aws_answers(config), seconds=60)
+        wait_for_aws(config)
         aws.found_account(config)
         starting.result()
     return config
@@ -53,6 +53,10 @@ def start_aws(config: StackConfig) -> None:
     extra = os.environ.get("DERMAFLOW_LOCAL_AWS_ARGS", "").split()
     env = aws.inherited() | {"PYTHONPATH": str(REPO / "infra")}
     processes.start(config, "local-aws", command + extra, env)
+
+
+def wait_for_aws(config: StackConfig) -> None:
+    processes.wait_until(config, "local-aws", lambda: _aws_answers(config), seconds=60)
 
 
 def _aws_answers(config: StackConfig) -> bool:

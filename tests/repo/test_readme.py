@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from dermaflow_jobs.contract.options import RunOptions
 
 REPO = Path(__file__).parents[2]

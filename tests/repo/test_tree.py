@@ -32,7 +32,9 @@ def test_no_image_of_a_patient_is_in_the_repository() -> None:
 def test_the_ci_command_is_the_readme_s() -> None:
     """CI runs what a new user is told to run."""
     commands = [
-        line for line in (REPO / ".ci/run").read_text().splitlines() if line and not line.startswith(("#", "set ", "cd "))
+        line
+        for line in (REPO / ".ci/run").read_text().splitlines()
+        if line and not line.startswith(("#", "set ", "cd "))
     ]
     assert commands == ["make test"]
     assert "make test" in (REPO / "README.md").read_text()

@@ -1,0 +1,121 @@
+"""A clean stack for one fault: local AWS, microburst before it, Airflow before that."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local_stack import airflow, aws, images, processes, stack
+from local_stack.airflow import AirflowApi
+from local_stack.config import StackConfig, load_config
+
+DAG_ID = "lesion_training"
+QUICK = {"epochs": 1, "samples_per_class": 8, "batch_size": 8, "image_size": 32, "model": "small_cnn"}
+
+
+@dataclass(frozen=True)
+class Scene:
+    config: StackConfig
+    airflow_environment: dict[str, str]
+    api: AirflowApi
+    root: str
+    run_ids: tuple[str, ...]
+
+    def trigger(self, conf: dict[str, Any]) -> None:
+        for run_id in self.run_ids:
+            self.api.trigger(DAG_ID, run_id, {"root": self.root} | QUICK | conf)
+
+    def wait_for_task(self, task_id: str, states: set[str], *, seconds: float = 240) -> dict[str, Any]:
+        """The first run's task instance, once it is in one of the states."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for task in self.api.tasks(DAG_ID, self.run_ids[0]):
+                if task["task_id"] == task_id and task["state"] in states:
+                    return task
+            time.sleep(0.1)
+        raise RuntimeError(f"{task_id} was not {states} within {seconds:.0f} s")
+
+    def wait_for_cluster(self) -> str:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            for cluster in aws.emr(self.config).list_clusters(ClusterStates=aws.ACTIVE)["Clusters"]:
+                return str(cluster["Id"])
+            time.sleep(0.1)
+        raise RuntimeError("no cluster came up")
+
+    def wait_for_end(self, *, seconds: float) -> list[str]:
+        """State of each run once all have ended, or "unfinished"."""
+        end = time.monotonic() + seconds
+        while True:
+            states = [str(self.api.run(DAG_ID, run_id)["state"]) for run_id in self.run_ids]
+            if all(state in {"success", "failed"} for state in states):
+                return states
+            if time.monotonic() > end:
+                return [state if state in {"success", "failed"} else "unfinished" for state in states]
+            time.sleep(0.5)
+
+    def patch_run(self, body: dict[str, Any]) -> None:
+        self.api.http.patch(f"/api/v2/dags/{DAG_ID}/dagRuns/{self.run_ids[0]}", json=body).raise_for_status()
+
+    def clear(self, task_id: str) -> None:
+        body = {
+            "dry_run": False, "task_ids": [task_id], "dag_run_id": self.run_ids[0], "include_downstream": True,
+            "only_failed": False, "only_running": False, "reset_dag_runs": True,
+        }  # fmt: skip
+        self.api.http.post(f"/api/v2/dags/{DAG_ID}/clearTaskInstances", json=body).raise_for_status()
+
+
+@contextmanager
+def scene(state: Path, template: Path, folder: Path, *, runs: int, rules: list[dict[str, Any]]) -> Iterator[Scene]:
+    """Everything up, rules standing, nothing triggered. `template`: an Airflow home with a migrated database."""
+    shutil.rmtree(state, ignore_errors=True)
+    shutil.copytree(template, state / "airflow")
+    config = load_config(state)
+    proxy_port = config.ports["proxy"]
+    environment = airflow.environment(config)
+    connection = json.loads(environment["AIRFLOW_CONN_AWS_DEFAULT"])
+    connection["extra"]["endpoint_url"] = proxy = f"http://127.0.0.1:{proxy_port}"
+    environment["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps(connection)
+    try:
+        stack.start_aws(config)
+        command = ["microburst", "--upstream", config.aws_url, "--port", str(proxy_port), "--host", "127.0.0.1"]
+        processes.start(config, "proxy", [str(Path(sys.executable).parent / command[0]), *command[1:]], aws.inherited())
+        airflow.start(config, environment)
+        stack.wait_for_aws(config)
+        aws.found_account(config)
+        source = images.Source(folder, "chaos")
+        images.upload(source, config, lambda _done, _total: None)
+        processes.wait_until(config, "proxy", lambda: _answers(proxy), seconds=30)
+        httpx.post(f"{proxy}/_microburst/rules", json=rules).raise_for_status()
+        airflow.wait(config)
+        with AirflowApi.login(config) as api:
+            api.wait_for_dag(DAG_ID)
+            api.unpause(DAG_ID)
+            run_ids = tuple(f"chaos-{number}" for number in range(1, runs + 1))
+            yield Scene(config, environment, api, source.root, run_ids)
+    finally:
+        airflow.stop(config)
+        processes.stop(config, "proxy")
+        processes.stop(config, "local-aws")
+
+
+def fired(config: StackConfig) -> int:
+    """How many calls the rules struck: a fault that never fired proves nothing."""
+    answer = httpx.get(f"http://127.0.0.1:{config.ports['proxy']}/_microburst/fired").json()
+    return len(answer)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/_microburst/health", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
