@@ -1,0 +1,1 @@
+"""Step `verify`: can driver and executors import what the jobs need, in the same versions?"""
