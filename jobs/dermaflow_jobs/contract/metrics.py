@@ -1,4 +1,4 @@
-"""`metrics.json`: what a model scored, with the sample sizes that say how much to believe it."""
+"""`history.json` and `metrics.json`: how a model learned and what it scored, with the sample sizes behind it."""
 
 from __future__ import annotations
 
@@ -35,3 +35,22 @@ class Metrics(Value):
     train_images: int
     splits: dict[Split, SplitMetrics]
     created_at: AwareDatetime
+
+
+class Epoch(Value):
+    """One pass. Loss is the training loss, averaged over the epoch; the scores are of the validation split."""
+
+    epoch: int
+    """From 1."""
+    loss: float
+    valid_loss: float
+    valid_accuracy: float
+    mean_auc: float | None
+    seconds: float
+
+
+class History(Value):
+    version: Literal[1] = 1
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    """Whose weights were kept."""

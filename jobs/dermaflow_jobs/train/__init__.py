@@ -1,0 +1,1 @@
+"""Training: a Spark barrier stage places workers on executors, and one loop runs in each of them."""

@@ -1,0 +1,89 @@
+"""The one sequence of training samples, whoever draws from it.
+
+Sample i of a training is the same image with the same augmentation on one worker or on many, in a first try or after
+a resume: everything random is a function of (seed, i). Classes take turns, so every batch is even; within a class the
+records come in rounds, each round in an order of its own, so every image is drawn as often as every other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from dermaflow_jobs.models.augment import DRAWS
+from dermaflow_jobs.train.records import decode
+from dermaflow_jobs.train.shards import ClassFiles
+
+SHUFFLE_BYTES = 64 * 2**20
+"""Of records held per class: the bound on memory, and on how far apart neighbours on disk can get."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of every global batch that is one input pipeline's."""
+
+    index: int
+    of: int
+
+
+def training_batches(
+    classes: Sequence[ClassFiles],
+    *,
+    image_size: int,
+    seed: int,
+    global_batch: int,
+    first_sample: int,
+    share: Share,
+    replicas: int = 1,
+) -> tf.data.Dataset:
+    """Endless batches of (images uint8, one-hot labels, draws for augmentation) for each of `replicas` devices.
+
+    `global_batch` must be a multiple of all replicas of all shares.
+    """
+    part = global_batch // share.of
+    mine = _numbered_records(classes, seed, first_sample).filter(
+        lambda number, _: (number % global_batch) // part == share.index
+    )
+
+    def prepare(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        image, label = decode(record, image_size)
+        draws = tf.random.stateless_uniform([DRAWS], seed=tf.stack([tf.constant(seed, tf.int64), number]))
+        return image, tf.one_hot(label, len(classes)), draws
+
+    prepared = mine.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return prepared.batch(part // replicas, drop_remainder=True).prefetch(4)
+
+
+def _numbered_records(classes: Sequence[ClassFiles], seed: int, first_sample: int) -> tf.data.Dataset:
+    count = len(classes)
+    streams = [
+        _class_stream(files, seed=seed * 1009 + index, start=(first_sample - index + count - 1) // count)
+        for index, files in enumerate(classes)
+    ]
+    turns = tf.data.Dataset.range(first_sample, tf.int64.max).map(lambda number: number % count)
+    records = tf.data.Dataset.choose_from_datasets(streams, turns)
+    return records.enumerate(first_sample)
+
+
+def _class_stream(files: ClassFiles, *, seed: int, start: int) -> tf.data.Dataset:
+    """Round after round of the class's records, from its `start`-th draw on."""
+    first_round, drawn = divmod(start, files.records)
+    average = max(1, files.bytes // files.records)
+    held = min(files.records, max(64, SHUFFLE_BYTES // average))
+
+    def one_round(number: tf.Tensor) -> tf.data.Dataset:
+        own = seed + number * 7919
+        paths = tf.data.Dataset.from_tensor_slices(list(files.paths)).shuffle(len(files.paths), seed=own)
+        return paths.flat_map(tf.data.TFRecordDataset).shuffle(held, seed=own)
+
+    return tf.data.Dataset.range(first_round, tf.int64.max).flat_map(one_round).skip(drawn)
+
+
+def plain_batches(classes: Sequence[ClassFiles], *, image_size: int, batch: int) -> tf.data.Dataset:
+    """Every record once, in the order of the shards: (images uint8, labels int64)."""
+    paths = [path for files in classes for path in files.paths]
+    records = tf.data.TFRecordDataset(paths)
+    decoded = records.map(lambda record: decode(record, image_size), num_parallel_calls=tf.data.AUTOTUNE)
+    return decoded.batch(batch).prefetch(2)
