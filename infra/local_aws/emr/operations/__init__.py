@@ -1,0 +1,1 @@
+"""The operations, one function each: checked parameters in, answer out."""
