@@ -1,0 +1,55 @@
+"""Train the lesion classifier once a week on a rented cluster, and give the cluster back whatever happens."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG, CronDataIntervalTimetable
+
+from dermaflow.form import form_params
+from dermaflow.operators.check_inputs import CheckInputsOperator
+from dermaflow.operators.create_training_cluster import CreateTrainingClusterOperator
+from dermaflow.operators.evaluate import EvaluateOperator
+from dermaflow.operators.gather_metrics import GatherMetricsOperator
+from dermaflow.operators.preprocess import PreprocessOperator
+from dermaflow.operators.promote import PromoteOperator
+from dermaflow.operators.publish_code import PublishCodeOperator
+from dermaflow.operators.terminate_cluster import TerminateClusterOperator
+from dermaflow.operators.train import TrainOperator
+from dermaflow.operators.verify import VerifyEnvironmentOperator
+from dermaflow.operators.wait_for_cluster import WaitForClusterOperator
+
+with DAG(
+    dag_id="lesion_training",
+    doc_md=__doc__,
+    schedule=CronDataIntervalTimetable("0 3 * * 1", timezone="UTC"),
+    start_date=datetime(2026, 1, 5),
+    catchup=False,
+    max_active_runs=1,
+    params=form_params(),
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(seconds=20),
+        "execution_timeout": timedelta(minutes=20),
+    },
+    tags=["dermaflow"],
+):
+    check_inputs = CheckInputsOperator(task_id="check_inputs")
+    run_spec = check_inputs.output
+    publish_code = PublishCodeOperator(task_id="publish_code", run_spec=run_spec)
+    create_cluster = CreateTrainingClusterOperator(task_id="create_cluster", run_spec=run_spec)
+    wait_for_cluster = WaitForClusterOperator(task_id="wait_for_cluster", cluster_id=create_cluster.output)
+    on_cluster = {"cluster_id": create_cluster.output, "run_spec": run_spec}
+    verify_environment = VerifyEnvironmentOperator(task_id="verify_environment", **on_cluster)
+    preprocess = PreprocessOperator(task_id="preprocess", **on_cluster)
+    train = TrainOperator(task_id="train", **on_cluster)
+    evaluate = EvaluateOperator(task_id="evaluate", **on_cluster)
+    terminate_cluster = TerminateClusterOperator(task_id="terminate_cluster", cluster_id=create_cluster.output)
+    gather_metrics = GatherMetricsOperator(task_id="gather_metrics", **on_cluster)
+    promote = PromoteOperator(task_id="promote", root="{{ params.root }}", record=gather_metrics.output)
+
+    check_inputs >> publish_code >> create_cluster >> wait_for_cluster >> verify_environment
+    verify_environment >> preprocess >> train >> evaluate >> [gather_metrics, terminate_cluster]
+    gather_metrics >> promote
+    # publish_code counts as a setup too, so that the teardown runs even when create_cluster itself has failed
+    terminate_cluster.as_teardown(setups=[publish_code, create_cluster], on_failure_fail_dagrun=True)

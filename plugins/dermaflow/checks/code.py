@@ -1,0 +1,96 @@
+"""Can the job code be published, and will the cluster's Python 3.11 take it?"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from dermaflow.checks.problem import Problem
+from dermaflow.code_bundle import PACKAGE, CodeBundle, build_bundle, package_files
+from dermaflow_jobs.contract.steps import StepName
+
+CLUSTER_PYTHON: Final = (3, 11)
+STEPS: Final[tuple[StepName, ...]] = ("verify", "preprocess", "train", "evaluate")
+LOCK_AGAIN: Final = "run `uv lock` in jobs/ and commit the lock"
+
+
+def check_code(code_dir: Path) -> tuple[CodeBundle | None, list[Problem]]:
+    """The bundle where it can be built, and all that is wrong with it."""
+    try:
+        bundle, files = build_bundle(code_dir), package_files(code_dir / "jobs")
+    except OSError as error:
+        remedy = "set DERMAFLOW_CODE_DIR to a checkout of this repository that is complete"
+        return None, [Problem("code bundle", f"cannot be built: {error}", remedy)]
+    problems = _sources(files) + _lock(bundle.files["uv.lock"]) + _requirements(bundle.files["uv-requirements.txt"])
+    return bundle, problems
+
+
+def _sources(files: dict[str, bytes]) -> list[Problem]:
+    modules = {path.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".") for path in files}
+    problems = []
+    for path, body in files.items():
+        if path.endswith(".py"):
+            problems += _source(path, body, modules)
+    for step in STEPS:
+        if f"{PACKAGE}/{step}/__main__.py" not in files:
+            found = "the job code lacks the module that runs this step"
+            problems.append(Problem(f"jobs/{PACKAGE}/{step}", found, f"restore jobs/{PACKAGE}/{step}/__main__.py"))
+    return problems
+
+
+def _source(path: str, body: bytes, modules: set[str]) -> list[Problem]:
+    try:
+        tree = ast.parse(body, filename=path, feature_version=CLUSTER_PYTHON)
+    except (SyntaxError, ValueError) as error:
+        found = f"is not Python {'.'.join(map(str, CLUSTER_PYTHON))}: {error}"
+        return [Problem(f"jobs/{path}", found, "correct the file; the cluster would fail to import it")]
+    missing = sorted({name for name in _own_imports(tree) if name not in modules})
+    return [
+        Problem(f"jobs/{path}", f"imports {name}, which is not there", "correct the import or add the module")
+        for name in missing
+    ]
+
+
+def _own_imports(tree: ast.AST) -> set[str]:
+    """Modules of our own package that are imported anywhere in the file."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return {name for name in found if name.split(".")[0] == PACKAGE}
+
+
+def _lock(body: bytes) -> list[Problem]:
+    try:
+        lock: dict[str, Any] = tomllib.loads(body.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return [Problem("jobs/uv.lock", f"cannot be read: {error}", LOCK_AGAIN)]
+    without = [package["name"] for package in lock.get("package", ()) if not _has_hashes(package)]
+    if not without:
+        return []
+    found = f"no hashes for {', '.join(without[:5])}" + (f" and {len(without) - 5} more" if len(without) > 5 else "")
+    return [Problem("jobs/uv.lock", found, LOCK_AGAIN)]
+
+
+def _has_hashes(package: dict[str, Any]) -> bool:
+    """Every file that could be installed has one. The project itself has no files."""
+    source = package.get("source", {})
+    if {"editable", "virtual", "directory"} & set(source):
+        return True
+    files = [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else ())]
+    return bool(files) and all(re.fullmatch(r"sha256:[0-9a-f]{64}", file.get("hash", "")) for file in files)
+
+
+def _requirements(body: bytes) -> list[Problem]:
+    text = body.decode("utf-8", "replace").replace("\\\n", " ")
+    bad = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+           and not re.search(r"==\S+.*--hash=sha256:[0-9a-f]{64}", line)]  # fmt: skip
+    if not bad:
+        return []
+    found = f"not pinned with a hash: {bad[0].strip():.60}"
+    return [Problem("infra/emr/uv-requirements.txt", found, "pin it: `name==version --hash=sha256:…`")]

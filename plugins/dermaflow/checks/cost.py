@@ -1,0 +1,24 @@
+"""Would the run cost more than it may?"""
+
+from __future__ import annotations
+
+from dermaflow.checks.problem import Problem
+from dermaflow.emr.cost import most_usd, usd_per_hour
+from dermaflow.emr.instance_types import INSTANCE_TYPES
+from dermaflow_jobs.contract.options import RunOptions
+
+
+def check_cost(options: RunOptions) -> list[Problem]:
+    """Nothing for instance types that we do not know: those are a problem of their own."""
+    cluster = options.cluster
+    if not {cluster.primary_type, cluster.core_type} <= set(INSTANCE_TYPES):
+        return []
+    most = most_usd(cluster)
+    if most <= cluster.max_cost_usd:
+        return []
+    nodes = f"{1 + cluster.core_count} nodes at {usd_per_hour(cluster):.2f} USD/h"
+    found = (
+        f"{most:.2f} USD at most: {nodes} until the deadline of {cluster.max_hours:g} h;"
+        f" the limit is {cluster.max_cost_usd:.2f} USD"
+    )
+    return [Problem("max_cost_usd", found, "take fewer or smaller nodes or a nearer deadline, or raise the limit")]

@@ -1,0 +1,95 @@
+"""Looks at everything that can be known to be wrong before a cluster is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Context
+from pydantic import ValidationError
+
+from dermaflow import run, settings
+from dermaflow.checks.account import check_account
+from dermaflow.checks.code import check_code
+from dermaflow.checks.cost import check_cost
+from dermaflow.checks.images import check_images
+from dermaflow.checks.params import check_params
+from dermaflow.checks.problem import Problem, table
+from dermaflow.checks.storage import check_storage
+from dermaflow.code_bundle import CodeBundle
+from dermaflow.errors import InputsRefused
+from dermaflow.form import ROOT
+from dermaflow.operators.base import AwsOperator
+from dermaflow_jobs.contract.options import RunOptions
+from dermaflow_jobs.contract.run_spec import RunSpec
+from dermaflow_jobs.contract.s3_layout import Layout
+
+
+class CheckInputsOperator(AwsOperator):
+    """Gather every problem with params, bucket, images, account, code and cost; fail with a table of all of them.
+
+    Returns the RunSpec of the run as a dict: the one value that all other tasks are given.
+
+    .. code-block:: python
+
+        from dermaflow.form import form_params
+
+        with DAG("lesions", params=form_params()):
+            check_inputs = CheckInputsOperator(task_id="check_inputs")
+
+    :param form: flat params; default: the DAG run's.
+    :param code_dir: folder with `jobs/` and `infra/emr/`; default: DERMAFLOW_CODE_DIR, else this repository.
+    """
+
+    template_fields: Sequence[str] = (*AwsOperator.template_fields, "form", "code_dir")
+
+    def __init__(self, *, form: Mapping[str, Any] | None = None, code_dir: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.form = form
+        self.code_dir = code_dir
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        params = dict(self.form if self.form is not None else context["params"])
+        root = str(params.get(ROOT, settings.storage_root()))
+        options, problems = check_params(params)
+        bundle, found = check_code(Path(self.code_dir) if self.code_dir else settings.code_dir())
+        problems += found
+        problems += self._check_aws(context, root, options or RunOptions())
+        if problems or options is None or bundle is None:
+            raise refused(problems)
+        spec = self._spec(context, root, bundle, options)
+        self.log.info("nothing wrong found; run spec:\n%s", spec.to_json())
+        return spec.model_dump(mode="json")
+
+    def _check_aws(self, context: Context, root: str, options: RunOptions) -> list[Problem]:
+        """With default options where the given ones are wrong: what else is wrong should be told as well."""
+        problems = check_account(self.emr, self.aws_conn_id, options.cluster)
+        problems += check_cost(options)
+        try:
+            layout = Layout.of(root)
+        except ValueError as error:
+            return [*problems, Problem("root", str(error), "give s3://bucket or s3://bucket/prefix")]
+        storage = check_storage(self.s3_client, layout, str(self.emr.conn_region_name))
+        if not storage:
+            until = run.identity_of(context).data_until
+            storage = check_images(self.s3_client, layout, options.data.classes, until)
+        return problems + storage
+
+    def _spec(self, context: Context, root: str, bundle: CodeBundle, options: RunOptions) -> RunSpec:
+        try:
+            return run.run_spec(context, root=root, code=bundle.ref, options=options)
+        except ValidationError as error:
+            raise refused(
+                [Problem("root", f"{root}: {error.errors()[0]['msg']}", "give s3://bucket[/prefix]")]
+            ) from None
+
+
+def refused(problems: Sequence[Problem]) -> InputsRefused:
+    count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+    return InputsRefused(
+        attempted="checked",
+        resource="everything that a cluster would need",
+        reason=f"{count}; nothing was paid for\n\n{table(problems)}\n",
+        remedy="see the table's last column, then start the run again",
+    )

@@ -1,0 +1,107 @@
+"""Creates a run's cluster, at most one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Context
+
+from dermaflow.emr.job_flow import JobFlow, marked
+from dermaflow.errors import DermaflowError
+from dermaflow.links import EmrConsoleLink
+from dermaflow.operators.base import AwsOperator
+from dermaflow.run import run_key_of
+
+STORED_ID = "cluster_id"
+
+
+class CreateClusterOperator(AwsOperator):
+    """Ask EMR for a cluster and return its id at once; WaitForClusterOperator waits for it.
+
+    The cluster belongs to the DAG run by its name and tags. Tried again, cleared, or started twice, the task finds
+    that cluster instead of paying for a second one. Make it a setup task of a TerminateClusterOperator.
+
+    .. code-block:: python
+
+        create = CreateClusterOperator(
+            task_id="create",
+            job_flow={
+                "ReleaseLabel": "emr-7.14.0",
+                "Applications": [{"Name": "Spark"}],
+                "Instances": {
+                    "InstanceGroups": [{"InstanceRole": "MASTER", "InstanceType": "m6i.xlarge", "InstanceCount": 1}],
+                    "KeepJobFlowAliveWhenNoSteps": True,
+                },
+                "JobFlowRole": "EMR_EC2_DefaultRole",
+                "ServiceRole": "EMR_DefaultRole",
+                "AutoTerminationPolicy": {"IdleTimeout": 900},
+            },
+        )
+
+    :param job_flow: RunJobFlow's request; its Name is replaced, and tags are added.
+    :param max_age: goes into a tag; the DAG `emr_reaper` ends a cluster that is older.
+    """
+
+    template_fields: Sequence[str] = (*AwsOperator.template_fields, "job_flow")
+    template_fields_renderers = {"job_flow": "json"}  # noqa: RUF012 - declared so by Airflow
+    operator_extra_links = (EmrConsoleLink(),)
+
+    def __init__(
+        self, *, job_flow: JobFlow | None = None, max_age: timedelta = timedelta(hours=6), **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.job_flow = job_flow
+        self.max_age = max_age
+        self._run_key: str | None = None
+        self._killed = False
+
+    def execute(self, context: Context) -> str:
+        run = context["dag_run"]
+        self._run_key = run_key_of(context)
+        request = marked(
+            self.request(),
+            run_key=self._run_key,
+            dag_id=run.dag_id,
+            run_id=run.run_id,
+            deadline=datetime.now(UTC) + self.lifetime(),
+        )
+        store = context.get("task_state_store")
+        stored = store.get(STORED_ID) if store else None
+        cluster, created = self.clusters().obtain(request, stored_id=str(stored) if stored else None)
+        if self._killed:
+            self._end_all()
+            raise DermaflowError(
+                attempted="created",
+                resource=f"cluster {cluster.id}",
+                reason="the task was killed meanwhile; the cluster is being ended",
+                remedy="clear this task if the run is to go on",
+            )
+        if store:
+            store.set(STORED_ID, cluster.id)
+        self.link_cluster(context, cluster.id)
+        self.log.info("%s cluster %s (%s)", "created" if created else "attached to", cluster.id, cluster.name)
+        return cluster.id
+
+    def request(self) -> JobFlow:
+        """What to ask for; subclasses build it from other arguments."""
+        if self.job_flow is None:
+            raise ValueError(f"{self.task_id}: job_flow is missing")
+        return self.job_flow
+
+    def lifetime(self) -> timedelta:
+        return self.max_age
+
+    def on_kill(self) -> None:
+        """The teardown may not run when its setup was killed: end what was created, answered or not."""
+        self._killed = True
+        self._end_all()
+
+    def _end_all(self) -> None:
+        if self._run_key is None:
+            return
+        api = self.clusters()
+        for cluster in api.of_run(self._run_key):
+            self.log.info("killed: ending cluster %s", cluster.id)
+            api.terminate(cluster)

@@ -1,0 +1,57 @@
+"""Runs one of the project's own jobs as a step; `verify`, `preprocess`, `train` and `evaluate` are its forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from dermaflow.emr.spark_step import job_args
+from dermaflow.errors import ResultMissing
+from dermaflow.operators.base import ValueArg
+from dermaflow.operators.spark_step import SparkStepOperator
+from dermaflow.triggers.step import StepTrigger
+from dermaflow_jobs.contract.base import Value
+from dermaflow_jobs.contract.run_spec import RunSpec
+from dermaflow_jobs.contract.s3_layout import Layout
+from dermaflow_jobs.contract.steps import StepName
+
+
+class JobStepOperator(SparkStepOperator):
+    """A step of the contract: told the run spec, heard through its progress, report and failure objects.
+
+    :param run_spec: a contract RunSpec as a dict. The step's report is what the task returns.
+    """
+
+    template_fields: Sequence[str] = (*SparkStepOperator.template_fields, "run_spec")
+    step: ClassVar[StepName]
+    report: ClassVar[type[Value]]
+
+    def __init__(self, *, run_spec: ValueArg, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.run_spec: Any = run_spec
+
+    @property
+    def spec(self) -> RunSpec:
+        return RunSpec.parse(self.run_spec)
+
+    def command(self) -> list[str]:
+        return job_args(self.step, self.spec)
+
+    def _trigger(self, step_id: str) -> StepTrigger:
+        layout, run_key = Layout.of(self.spec.root), self.spec.identity.run_key
+        self.progress_uri = layout.uri(layout.step_progress(run_key, self.step))
+        self.failure_uri = layout.uri(layout.step_failure(run_key, self.step))
+        return super()._trigger(step_id)
+
+    def result(self) -> dict[str, Any]:
+        storage = self.storage(self.spec.root)
+        key = storage.layout.step_report(self.spec.identity.run_key, self.step)
+        report = storage.find(key, self.report)
+        if report is None:
+            raise ResultMissing(
+                attempted=f"looked for the report of the completed step {self.step} at",
+                resource=storage.layout.uri(key),
+                reason="there is no such object",
+                remedy="see the step's log on the cluster: it ended without handing anything on",
+            )
+        return report.model_dump(mode="json")

@@ -1,0 +1,84 @@
+"""Gives a run's cluster back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Context
+
+from dermaflow.emr.clusters import Cluster
+from dermaflow.errors import StepTimedOut
+from dermaflow.operators.base import TextArg, WaitingOperator
+from dermaflow.run import run_key_of
+from dermaflow.triggers.cluster import ClusterTrigger
+from dermaflow.triggers.outcome import Outcome
+
+
+class TerminateClusterOperator(WaitingOperator):
+    """End every cluster of the DAG run and wait until EMR says that it is gone.
+
+    Finds the clusters by the run's name and tags, so that it needs no id from any other task; lifts termination
+    protection first. Use it as the teardown of CreateClusterOperator:
+
+    .. code-block:: python
+
+        terminate = TerminateClusterOperator(task_id="terminate", cluster_id=create.output)
+        terminate.as_teardown(setups=create, on_failure_fail_dagrun=True)
+
+    :param cluster_id: ended too, even if it no longer has the run's name and tags.
+    :param wait_timeout: longest wait for the end.
+    """
+
+    template_fields: Sequence[str] = (*WaitingOperator.template_fields, "cluster_id")
+
+    def __init__(
+        self, *, cluster_id: TextArg | None = None, wait_timeout: timedelta = timedelta(minutes=30), **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.cluster_id: Any = cluster_id
+        self.wait_timeout = wait_timeout
+
+    def execute(self, context: Context) -> list[str]:
+        remaining = self._end_all(context)
+        if not remaining:
+            self.log.info("no cluster of this run is alive")
+            return []
+        self._wait_for(context, remaining)
+        return [cluster.id for cluster in remaining]
+
+    def finish(self, context: Context, event: dict[str, Any]) -> list[str]:
+        outcome = Outcome.of(event)
+        if outcome.timed_out:
+            raise StepTimedOut(
+                attempted="waited for the end of",
+                resource=f"the run's cluster (state {outcome.state})",
+                reason=f"it did not end within {self.wait_timeout}",
+                remedy="end it in EMR's console; the DAG emr_reaper tries again as well",
+            )
+        self.log.info("cluster is %s: %s", outcome.state, outcome.reason)
+        return self.execute(context)
+
+    def _end_all(self, context: Context) -> list[Cluster]:
+        """Ask for the end of every cluster that is still paid for; those, as they were before."""
+        api = self.clusters()
+        alive = {cluster.id: cluster for cluster in api.of_run(run_key_of(context))}
+        named = api.describe(self.cluster_id) if self.cluster_id else None
+        if named and not named.over:
+            alive[named.id] = named
+        for cluster in alive.values():
+            self.log.info("ending cluster %s (%s)", cluster.id, cluster.state)
+            api.terminate(cluster)
+        return list(alive.values())
+
+    def _wait_for(self, context: Context, clusters: list[Cluster]) -> None:
+        """For the first; `finish` looks for others again."""
+        trigger = ClusterTrigger(
+            cluster_id=clusters[0].id,
+            goal="terminated",
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            timeout_s=self.wait_timeout.total_seconds(),
+        )
+        self.wait(context, trigger)

@@ -1,0 +1,21 @@
+"""Where things are for this installation; what a run may choose is in the contract's options instead."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+AWS_CONN_ID: Final = "aws_default"
+DEFAULT_ROOT: Final = "s3://dermaflow"
+_REPOSITORY: Final = Path(__file__).resolve().parents[2]
+
+
+def storage_root() -> str:
+    """`s3://bucket[/prefix]` offered as the form's default; environment variable DERMAFLOW_ROOT."""
+    return os.environ.get("DERMAFLOW_ROOT", DEFAULT_ROOT)
+
+
+def code_dir() -> Path:
+    """Folder that holds `jobs/` and `infra/emr/`; environment variable DERMAFLOW_CODE_DIR."""
+    return Path(os.environ.get("DERMAFLOW_CODE_DIR", _REPOSITORY))
