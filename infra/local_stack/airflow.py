@@ -155,9 +155,19 @@ class AirflowApi:
         """The log of the task's last try, as text."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         content = self._get(path, params={"map_index": task["map_index"]})["content"]
-        return "\n".join(entry["event"] if isinstance(entry, dict) else str(entry) for entry in content)
+        return "\n".join(line for entry in content for line in _log_lines(entry))
 
     def _get(self, path: str, params: dict[str, Any] | None = None) -> Any:
         answer = self.http.get(path, params=params)
         answer.raise_for_status()
         return answer.json()
+
+
+def _log_lines(entry: dict[str, Any] | str) -> Iterator[str]:
+    """A log entry as Airflow's UI shows it: the event, then the exceptions that came with it."""
+    if isinstance(entry, str):
+        yield entry
+        return
+    yield str(entry["event"])
+    for error in entry.get("error_detail") or ():
+        yield f"{error['exc_type']}: {error['exc_value']}"
