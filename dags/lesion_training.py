@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
@@ -39,11 +40,13 @@ with DAG(
     publish_code = PublishCodeOperator(task_id="publish_code", run_spec=run_spec)
     create_cluster = CreateTrainingClusterOperator(task_id="create_cluster", run_spec=run_spec)
     wait_for_cluster = WaitForClusterOperator(task_id="wait_for_cluster", cluster_id=create_cluster.output)
-    on_cluster = {"cluster_id": create_cluster.output, "run_spec": run_spec}
-    verify_environment = VerifyEnvironmentOperator(task_id="verify_environment", **on_cluster)
-    preprocess = PreprocessOperator(task_id="preprocess", **on_cluster)
-    train = TrainOperator(task_id="train", **on_cluster)
-    evaluate = EvaluateOperator(task_id="evaluate", **on_cluster)
+    on_cluster: dict[str, Any] = {"cluster_id": create_cluster.output, "run_spec": run_spec}
+    step = on_cluster | {"action_on_failure": "CANCEL_AND_WAIT"}
+    queue = ("preprocess", "train", "evaluate")  # added to the cluster at once: it never waits for Airflow
+    verify_environment = VerifyEnvironmentOperator(task_id="verify_environment", then=queue, **step)
+    preprocess = PreprocessOperator(task_id="preprocess", **step)
+    train = TrainOperator(task_id="train", **step)
+    evaluate = EvaluateOperator(task_id="evaluate", **step)
     terminate_cluster = TerminateClusterOperator(task_id="terminate_cluster", cluster_id=create_cluster.output)
     gather_metrics = GatherMetricsOperator(task_id="gather_metrics", **on_cluster)
     promote = PromoteOperator(task_id="promote", root="{{ params.root }}", record=gather_metrics.output)

@@ -9,7 +9,8 @@ from typing import Any, Final
 from airflow.providers.amazon.aws.hooks.emr import EmrHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError, HTTPClientError, ResponseStreamingError
+from botocore.parsers import ResponseParserError
 
 PATIENT: Final[dict[str, Any]] = {
     "retries": {"mode": "adaptive", "max_attempts": 8},
@@ -58,7 +59,7 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return is_throttle(error) or status >= 500 or code_of(error) in {"InternalFailure", "InternalServerException"}
-    return isinstance(error, BotoCoreError | OSError)
+    return isinstance(error, HTTPClientError | ResponseStreamingError | ResponseParserError | OSError)
 
 
 def backoff(*, first_s: float, most_s: float, tries: int) -> Iterator[float]:

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from airflow.sdk import Context
 
+from dermaflow import settings
+from dermaflow.emr.job_flow import Owner
 from dermaflow_jobs.contract.options import RunOptions
 from dermaflow_jobs.contract.run_spec import CodeRef, RunIdentity, RunSpec, make_run_key
 
@@ -32,6 +34,12 @@ def run_key_of(context: Context | Mapping[str, Any]) -> str:
     """The same for every task and every try of the run."""
     run = context["dag_run"]
     return make_run_key(dag_id=run.dag_id, run_id=run.run_id, logical_date=run.logical_date, scheduled=_by_date(run))
+
+
+def owner_of(context: Context | Mapping[str, Any]) -> Owner:
+    """By whose name and tags a cluster is found."""
+    run = context["dag_run"]
+    return Owner(settings.deployment(), run_key_of(context), run.dag_id, run.run_id)
 
 
 def run_spec(context: Context | Mapping[str, Any], *, root: str, code: CodeRef, options: RunOptions) -> RunSpec:

@@ -11,6 +11,11 @@ DEFAULT_ROOT: Final = "s3://dermaflow"
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
+def deployment() -> str:
+    """This Airflow's name among those that share the AWS account; environment variable DERMAFLOW_DEPLOYMENT."""
+    return os.environ.get("DERMAFLOW_DEPLOYMENT", "airflow")
+
+
 def storage_root() -> str:
     """`s3://bucket[/prefix]` offered as the form's default; environment variable DERMAFLOW_ROOT."""
     return os.environ.get("DERMAFLOW_ROOT", DEFAULT_ROOT)

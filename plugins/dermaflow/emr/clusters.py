@@ -6,18 +6,21 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dermaflow.aws import backoff, code_of, is_passing, is_throttle
 from dermaflow.emr import names
+from dermaflow.emr.cost import Account, account
 from dermaflow.emr.job_flow import JobFlow
 from dermaflow.emr.states import CLUSTER_OVER, CLUSTER_PAID, CLUSTER_USABLE
 from dermaflow.errors import AwsCallFailed
 
 log = logging.getLogger(__name__)
+APPEARS_WITHIN_S = 3.0
+"""A cluster whose answer was lost is listed after this long at the latest, we trust; a later twin is ended later."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +80,24 @@ class ClusterApi:
 
     def named(self, name: str, *, states: tuple[str, ...] = CLUSTER_PAID) -> list[Cluster]:
         """Every cluster of this very name in these states, oldest first."""
+        return [cluster for cluster in self.prefixed(name, states=states) if cluster.name == name]
+
+    def prefixed(self, prefix: str, *, states: tuple[str, ...] = CLUSTER_PAID) -> list[Cluster]:
+        """Every cluster whose name begins so, in these states, oldest first."""
         pages = self.client.get_paginator("list_clusters").paginate(ClusterStates=list(states))
-        ids = [found["Id"] for page in pages for found in page["Clusters"] if found["Name"] == name]
+        ids = [found["Id"] for page in pages for found in page["Clusters"] if found["Name"].startswith(prefix)]
         described = [cluster for cluster in map(self.describe, ids) if cluster and cluster.state in states]
         return sorted(described, key=lambda c: (c.created_at.timestamp() if c.created_at else 0.0, c.id))
 
-    def of_run(self, run_key: str, *, states: tuple[str, ...] = CLUSTER_PAID) -> list[Cluster]:
-        """By name and by tag: a name alone may be anybody's."""
-        return [c for c in self.named(names.cluster_name(run_key), states=states)
-                if c.tags.get(names.TAG_RUN_KEY) == names.tag_value(run_key)]  # fmt: skip
+    def account(self, cluster_id: str) -> Account:
+        """What it has cost until now."""
+        pages = self.client.get_paginator("list_instances").paginate(ClusterId=cluster_id)
+        return account((instance for page in pages for instance in page["Instances"]), datetime.now(UTC))
+
+    def of_run(self, deployment: str, run_key: str, *, states: tuple[str, ...] = CLUSTER_PAID) -> list[Cluster]:
+        """By name and by tags: a name alone may be anybody's."""
+        wanted = {names.TAG_DEPLOYMENT: deployment, names.TAG_RUN_KEY: names.tag_value(run_key)}
+        return [c for c in self.named(names.cluster_name(run_key), states=states) if wanted.items() <= c.tags.items()]
 
     def obtain(self, request: JobFlow, *, stored_id: str | None = None) -> tuple[Cluster, bool]:
         """The run's cluster, and whether it is new. Never two, whatever was lost on the way.
@@ -93,14 +105,14 @@ class ClusterApi:
         Looks before every request, as each may have been carried out although its answer was lost; and after it,
         as another process may have asked at the same time: the oldest stays.
         """
-        run_key, wanted = _tag(request, names.TAG_RUN_KEY), _tag(request, names.TAG_REQUEST)
+        wanted = names.tags_of(request)[names.TAG_REQUEST]
         known = self.describe(stored_id) if stored_id else None
         if known and known.usable and known.tags.get(names.TAG_REQUEST) == wanted:
             log.info("cluster %s, remembered from an earlier try, is %s", known.id, known.state)
             return known, False
         pauses = backoff(first_s=1.0, most_s=15.0, tries=9)
         while True:
-            found = self._settle(run_key, wanted)
+            found = self._settle(request)
             if found:
                 log.info("cluster %s of this run exists already and is %s", found.id, found.state)
                 return found, False
@@ -110,7 +122,7 @@ class ClusterApi:
                 self._wait_or_give_up(request, error, pauses)
                 continue
             log.info("asked EMR for cluster %s", created)
-            settled = self._settle(run_key, wanted) or self.describe(created)
+            settled = self._settle(request) or self.describe(created)
             if settled is None:
                 raise AwsCallFailed(
                     attempted="created",
@@ -129,15 +141,16 @@ class ClusterApi:
                 reason=str(error),
                 remedy="correct what EMR names above in the run's params, or the connection's permissions",
             ) from error
-        doubt = "" if is_throttle(error) else "; it may have been carried out, so we look before we ask again"
-        log.warning("RunJobFlow failed: %s%s (%.1f s)", error, doubt, pause)
+        if not is_throttle(error):
+            pause += APPEARS_WITHIN_S
+        log.warning("RunJobFlow failed: %s; it may have been carried out: we look again in %.1f s", error, pause)
         self.sleep(pause)
 
-    def _settle(self, run_key: str, wanted: str) -> Cluster | None:
+    def _settle(self, request: JobFlow) -> Cluster | None:
         """The run's one usable cluster; ends younger twins, and clusters that were asked for with other options."""
-        keep: Cluster | None = None
-        for cluster in self.of_run(run_key, states=CLUSTER_USABLE):
-            if keep is None and cluster.tags.get(names.TAG_REQUEST) == wanted:
+        tags, keep = names.tags_of(request), None
+        for cluster in self.of_run(tags[names.TAG_DEPLOYMENT], tags[names.TAG_RUN_KEY], states=CLUSTER_USABLE):
+            if keep is None and cluster.tags.get(names.TAG_REQUEST) == tags[names.TAG_REQUEST]:
                 keep = cluster
                 continue
             why = "a twin of it" if keep else "asked for with other options"
@@ -151,7 +164,3 @@ class ClusterApi:
             log.warning("lifting the termination protection of cluster %s", cluster.id)
             self.client.set_termination_protection(JobFlowIds=[cluster.id], TerminationProtected=False)
         self.client.terminate_job_flows(JobFlowIds=[cluster.id])
-
-
-def _tag(request: JobFlow, key: str) -> str:
-    return next(str(tag["Value"]) for tag in request["Tags"] if tag["Key"] == key)

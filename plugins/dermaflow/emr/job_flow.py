@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -34,19 +35,30 @@ def training_job_flow(spec: RunSpec) -> JobFlow:
     }
 
 
-def marked(job_flow: JobFlow, *, run_key: str, dag_id: str, run_id: str, deadline: datetime) -> JobFlow:
+@dataclass(frozen=True)
+class Owner:
+    """The run that a cluster belongs to."""
+
+    deployment: str
+    run_key: str
+    dag_id: str
+    run_id: str
+
+
+def marked(job_flow: JobFlow, owner: Owner, deadline: datetime) -> JobFlow:
     """The request with the run's name and tags; the tags it already has are kept."""
     own = {
-        names.TAG_RUN_KEY: run_key,
-        names.TAG_DAG_ID: dag_id,
-        names.TAG_RUN_ID: run_id,
+        names.TAG_DEPLOYMENT: owner.deployment,
+        names.TAG_RUN_KEY: owner.run_key,
+        names.TAG_DAG_ID: owner.dag_id,
+        names.TAG_RUN_ID: owner.run_id,
         names.TAG_DEADLINE: names.deadline_text(deadline),
         names.TAG_REQUEST: names.digest(job_flow),
     }
     tags = {tag["Key"]: tag["Value"] for tag in job_flow.get("Tags", ())} | own
     return {
         **job_flow,
-        "Name": names.cluster_name(run_key),
+        "Name": names.cluster_name(owner.run_key),
         "Tags": [{"Key": key, "Value": names.tag_value(value)} for key, value in tags.items()],
     }
 

@@ -60,15 +60,18 @@ def tail(body: bytes, lines: int = TAIL_LINES) -> tuple[str, ...]:
     return tuple(body.decode("utf-8", "replace").splitlines()[-lines:])
 
 
-async def read_tails(s3: Any, place: LogPlace, stream: str) -> list[LogTail]:
-    """Of every log of that stream below `place` that has lines; `s3` is an aiobotocore client."""
-    tails = []
-    for key in choose([key async for key in _keys(s3, place)], stream):
-        body = await get(s3, place.bucket, key)
-        lines = tail(body) if body else ()
-        if lines:
-            tails.append(LogTail(f"s3://{place.bucket}/{key}", lines))
-    return tails
+async def read_tails(s3: Any, place: LogPlace, *streams: str) -> list[LogTail]:
+    """Of the first of these streams that has lines, in every folder below `place`; `s3` is an aiobotocore client."""
+    keys = [key async for key in _keys(s3, place)]
+    for stream in streams:
+        tails = []
+        for key in choose(keys, stream):
+            body = await get(s3, place.bucket, key)
+            if body and (lines := tail(body)):
+                tails.append(LogTail(f"s3://{place.bucket}/{key}", lines))
+        if tails:
+            return tails
+    return []
 
 
 async def get(s3: Any, bucket: str, key: str) -> bytes | None:

@@ -14,6 +14,8 @@ TAG_RUN_KEY: Final = f"{PREFIX}:run_key"
 TAG_DAG_ID: Final = f"{PREFIX}:dag_id"
 TAG_RUN_ID: Final = f"{PREFIX}:run_id"
 TAG_DEADLINE: Final = f"{PREFIX}:deadline"
+TAG_DEPLOYMENT: Final = f"{PREFIX}:deployment"
+"""Which Airflow the run is of: two that share an account keep their hands off each other's clusters."""
 TAG_REQUEST: Final = f"{PREFIX}:request"
 """Digest of the RunJobFlow request: a cluster of the run's name that was asked for otherwise is not the run's."""
 

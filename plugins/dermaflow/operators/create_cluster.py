@@ -8,11 +8,11 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from dermaflow.emr.job_flow import JobFlow, marked
+from dermaflow.emr.job_flow import JobFlow, Owner, marked
 from dermaflow.errors import DermaflowError
 from dermaflow.links import EmrConsoleLink
 from dermaflow.operators.base import AwsOperator
-from dermaflow.run import run_key_of
+from dermaflow.run import owner_of
 
 STORED_ID = "cluster_id"
 
@@ -54,19 +54,12 @@ class CreateClusterOperator(AwsOperator):
         super().__init__(**kwargs)
         self.job_flow = job_flow
         self.max_age = max_age
-        self._run_key: str | None = None
+        self._owner: Owner | None = None
         self._killed = False
 
     def execute(self, context: Context) -> str:
-        run = context["dag_run"]
-        self._run_key = run_key_of(context)
-        request = marked(
-            self.request(),
-            run_key=self._run_key,
-            dag_id=run.dag_id,
-            run_id=run.run_id,
-            deadline=datetime.now(UTC) + self.lifetime(),
-        )
+        self._owner = owner_of(context)
+        request = marked(self.request(), self._owner, datetime.now(UTC) + self.lifetime())
         store = context.get("task_state_store")
         stored = store.get(STORED_ID) if store else None
         cluster, created = self.clusters().obtain(request, stored_id=str(stored) if stored else None)
@@ -99,9 +92,9 @@ class CreateClusterOperator(AwsOperator):
         self._end_all()
 
     def _end_all(self) -> None:
-        if self._run_key is None:
+        if self._owner is None:
             return
         api = self.clusters()
-        for cluster in api.of_run(self._run_key):
+        for cluster in api.of_run(self._owner.deployment, self._owner.run_key):
             self.log.info("killed: ending cluster %s", cluster.id)
             api.terminate(cluster)

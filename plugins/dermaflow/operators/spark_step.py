@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from airflow.sdk import Context
 
 from dermaflow.emr import names
 from dermaflow.emr.spark_step import spark_submit, step_request
+from dermaflow.emr.states import STEP_DONE
 from dermaflow.emr.steps import Step
 from dermaflow.errors import ClusterFailed, StepFailed, StepNeedsAttention, StepTimedOut
 from dermaflow.links import EmrConsoleLink
@@ -17,8 +18,6 @@ from dermaflow.operators.base import TextArg, WaitingOperator
 from dermaflow.run import run_key_of
 from dermaflow.triggers.outcome import Outcome
 from dermaflow.triggers.step import StepTrigger
-
-STORED_ID = "step_id"
 
 
 class SparkStepOperator(WaitingOperator):
@@ -44,6 +43,11 @@ class SparkStepOperator(WaitingOperator):
     :param conf: Spark properties.
     :param progress_uri: object of a contract Progress that the job overwrites; its lines appear in the task's log.
     :param failure_uri: object of a contract FailureReport that the job leaves when it fails.
+    :param then: ids of later SparkStepOperator tasks on the same cluster, in order. Their steps are added behind
+        this one's at once, so that the cluster never idles while Airflow gets from task to task; those tasks then find
+        their steps. Give all of them `action_on_failure="CANCEL_AND_WAIT"`, so that none runs after one that failed.
+        Not for mapped tasks, nor where StepConcurrencyLevel is above 1.
+    :param action_on_failure: what EMR does with the steps behind a failed one.
     :param wait_timeout: the step is cancelled after this long.
     :param log_wait: longest wait for the stderr of a failed step that left no report.
     """
@@ -68,6 +72,8 @@ class SparkStepOperator(WaitingOperator):
         conf: Mapping[str, str] | None = None,
         progress_uri: str | None = None,
         failure_uri: str | None = None,
+        then: Sequence[str] = (),
+        action_on_failure: Literal["CONTINUE", "CANCEL_AND_WAIT"] = "CONTINUE",
         wait_timeout: timedelta = timedelta(hours=6),
         log_wait: timedelta = timedelta(minutes=4),
         **kwargs: Any,
@@ -79,6 +85,8 @@ class SparkStepOperator(WaitingOperator):
         self.conf = conf
         self.progress_uri = progress_uri
         self.failure_uri = failure_uri
+        self.then = then
+        self.action_on_failure = action_on_failure
         self.wait_timeout = wait_timeout
         self.log_wait = log_wait
         self._step_id: str | None = None
@@ -91,30 +99,57 @@ class SparkStepOperator(WaitingOperator):
     def execute(self, context: Context) -> Any:
         self.link_cluster(context, self.cluster_id)
         self._check_cluster()
-        step = self._obtain(context)
+        step = self.steps(self.cluster_id).obtain([self.request(context), *self._requests_behind(context)])[0]
+        self.log.info("step %s (%s) is %s", step.id, step.name, step.state)
         self._step_id = step.id
         if self._killed:
             self.on_kill()
+        if step.state == STEP_DONE:
+            return self.result()
         return self.wait(context, self._trigger(step.id))
 
     def finish(self, context: Context, event: dict[str, Any]) -> Any:
-        outcome, step = Outcome.of(event), self._obtained(context)
+        outcome, name = Outcome.of(event), self.request(context)["Name"]
         if outcome.ok:
             return self.result()
+        step = next(reversed(self.steps(self.cluster_id).named(name)), None)
         if outcome.timed_out and step:
-            self.steps(self.cluster_id).cancel([step.id])
+            self.steps(self.cluster_id).give_up(step.id)
         raise self._error(outcome, step)
 
     def result(self) -> Any:
         """What the task returns after a completed step."""
         return None
 
+    def request(self, context: Context) -> dict[str, Any]:
+        """The step as AddJobFlowSteps takes it; the same for every try of this task."""
+        index = getattr(context["ti"], "map_index", None)
+        command = self.command()
+        key = names.step_key(
+            run_key=run_key_of(context),
+            task_id=self.task_id,
+            map_index=-1 if index is None else int(index),
+            args=command,
+        )
+        return step_request(self.task_id, key, command, action_on_failure=self.action_on_failure)
+
     def on_kill(self) -> None:
         """Killed before it waits in the triggerer; there, the trigger does the same."""
         self._killed = True
         if self._step_id:
             self.log.info("killed: cancelling step %s", self._step_id)
-            self.steps(self.cluster_id).cancel([self._step_id])
+            self.steps(self.cluster_id).give_up(self._step_id)
+
+    def _requests_behind(self, context: Context) -> list[dict[str, Any]]:
+        """Of the tasks named by `then`, with their templates rendered as they will be."""
+        requests = []
+        for task_id in self.then:
+            task = self.dag.get_task(task_id).prepare_for_execution()
+            if not isinstance(task, SparkStepOperator):
+                raise TypeError(f"{self.task_id}: {task_id}, named in `then`, is no SparkStepOperator")
+            task.render_template_fields(context)
+            requests.append(task.request(context))
+        return requests
 
     def _check_cluster(self) -> None:
         cluster = self.clusters().describe(self.cluster_id)
@@ -127,25 +162,6 @@ class SparkStepOperator(WaitingOperator):
             reason=state,
             remedy="clear the task that creates the cluster, with everything after it",
         )
-
-    def _step_name(self, context: Context) -> str:
-        key = names.step_key(
-            run_key=run_key_of(context), task_id=self.task_id, map_index=self._map_index(context), args=self.command()
-        )
-        return names.step_name(self.task_id, key)
-
-    def _map_index(self, context: Context) -> int:
-        index = getattr(context["ti"], "map_index", None)
-        return -1 if index is None else int(index)
-
-    def _obtain(self, context: Context) -> Step:
-        title, _, key = self._step_name(context).rpartition(" ")
-        request = step_request(title, key.strip("[]"), self.command())
-        return self.steps(self.cluster_id).obtain(request)[0]
-
-    def _obtained(self, context: Context) -> Step | None:
-        """The newest step of this task: the one that we waited for."""
-        return next(iter(self.steps(self.cluster_id).named(self._step_name(context))), None)
 
     def _trigger(self, step_id: str) -> StepTrigger:
         return StepTrigger(

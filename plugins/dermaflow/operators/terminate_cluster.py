@@ -11,7 +11,7 @@ from airflow.sdk import Context
 from dermaflow.emr.clusters import Cluster
 from dermaflow.errors import StepTimedOut
 from dermaflow.operators.base import TextArg, WaitingOperator
-from dermaflow.run import run_key_of
+from dermaflow.run import owner_of
 from dermaflow.triggers.cluster import ClusterTrigger
 from dermaflow.triggers.outcome import Outcome
 
@@ -41,44 +41,42 @@ class TerminateClusterOperator(WaitingOperator):
         self.wait_timeout = wait_timeout
 
     def execute(self, context: Context) -> list[str]:
-        remaining = self._end_all(context)
-        if not remaining:
+        alive = self._alive(context)
+        if not alive:
             self.log.info("no cluster of this run is alive")
             return []
-        self._wait_for(context, remaining)
-        return [cluster.id for cluster in remaining]
-
-    def finish(self, context: Context, event: dict[str, Any]) -> list[str]:
-        outcome = Outcome.of(event)
-        if outcome.timed_out:
-            raise StepTimedOut(
-                attempted="waited for the end of",
-                resource=f"the run's cluster (state {outcome.state})",
-                reason=f"it did not end within {self.wait_timeout}",
-                remedy="end it in EMR's console; the DAG emr_reaper tries again as well",
-            )
-        self.log.info("cluster is %s: %s", outcome.state, outcome.reason)
-        return self.execute(context)
-
-    def _end_all(self, context: Context) -> list[Cluster]:
-        """Ask for the end of every cluster that is still paid for; those, as they were before."""
         api = self.clusters()
-        alive = {cluster.id: cluster for cluster in api.of_run(run_key_of(context))}
-        named = api.describe(self.cluster_id) if self.cluster_id else None
-        if named and not named.over:
-            alive[named.id] = named
-        for cluster in alive.values():
+        for cluster in alive:
             self.log.info("ending cluster %s (%s)", cluster.id, cluster.state)
             api.terminate(cluster)
-        return list(alive.values())
-
-    def _wait_for(self, context: Context, clusters: list[Cluster]) -> None:
-        """For the first; `finish` looks for others again."""
         trigger = ClusterTrigger(
-            cluster_id=clusters[0].id,
+            cluster_id=alive[0].id,
             goal="terminated",
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
             timeout_s=self.wait_timeout.total_seconds(),
         )
-        self.wait(context, trigger)
+        ended: list[str] = self.wait(context, trigger)
+        return ended
+
+    def finish(self, context: Context, event: dict[str, Any]) -> list[str]:
+        """One cluster is gone; where there are more, end the next."""
+        outcome = Outcome.of(event)
+        if outcome.timed_out:
+            raise StepTimedOut(
+                attempted="waited for the end of",
+                resource=f"cluster {outcome.cluster_id}",
+                reason=f"it is still {outcome.state} after {self.wait_timeout}",
+                remedy="end it in EMR's console; the DAG emr_reaper tries again as well",
+            )
+        cost = self.clusters().account(outcome.cluster_id).text()
+        self.log.info("cluster %s is %s (%s): %s", outcome.cluster_id, outcome.state, outcome.reason, cost)
+        return [outcome.cluster_id, *self.execute(context)]
+
+    def _alive(self, context: Context) -> list[Cluster]:
+        api, owner = self.clusters(), owner_of(context)
+        alive = {cluster.id: cluster for cluster in api.of_run(owner.deployment, owner.run_key)}
+        named = api.describe(self.cluster_id) if self.cluster_id else None
+        if named and not named.over:
+            alive[named.id] = named
+        return list(alive.values())

@@ -65,7 +65,7 @@ class ClusterTrigger(AwsTrigger):
                         return
             except TimeoutError as error:
                 state = cluster.state if cluster else "UNKNOWN"
-                yield TriggerEvent(Outcome(state, ok=False, reason=str(error), timed_out=True).payload())
+                yield TriggerEvent(Outcome(state, False, self.cluster_id, reason=str(error), timed_out=True).payload())
 
     async def _changes(self, emr: Any) -> AsyncIterator[Cluster]:
         """The cluster, each time its state is another."""
@@ -82,12 +82,12 @@ class ClusterTrigger(AwsTrigger):
 
     async def _outcome(self, cluster: Cluster) -> Outcome:
         if self.goal == "terminated":
-            return Outcome(cluster.state, ok=cluster.state in CLUSTER_OVER, reason=cluster.reason)
+            return Outcome(cluster.state, cluster.state in CLUSTER_OVER, self.cluster_id, cluster.reason)
         if not cluster.over:
-            return Outcome(cluster.state, ok=True)
+            return Outcome(cluster.state, True, self.cluster_id)
         bootstrap = "BOOTSTRAP" in cluster.reason.upper()
         detail = await self._bootstrap_logs(cluster.id, cluster.log_uri) if bootstrap and cluster.log_uri else ""
-        return Outcome(cluster.state, ok=False, reason=cluster.reason, detail=detail)
+        return Outcome(cluster.state, False, self.cluster_id, cluster.reason, detail)
 
     async def _bootstrap_logs(self, cluster_id: str, log_uri: str) -> str:
         place = LogPlace.of_cluster(log_uri, cluster_id).below("node")
@@ -95,7 +95,11 @@ class ClusterTrigger(AwsTrigger):
         give_up = time.monotonic() + self.log_wait_s
         async with await self.s3() as s3:
             while True:
-                tails = [tail for tail in await read_tails(s3, place, "stderr") if "/bootstrap-actions/" in tail.uri]
+                tails = [
+                    tail
+                    for tail in await read_tails(s3, place, "stderr", "stdout")
+                    if "/bootstrap-actions/" in tail.uri
+                ]
                 if tails or time.monotonic() > give_up:
                     break
                 await asyncio.sleep(min(LOOK_FOR_LOGS_EVERY_S, self.log_wait_s))

@@ -11,6 +11,7 @@ class Outcome:
     state: str
     """The last state that EMR gave."""
     ok: bool
+    cluster_id: str
     reason: str = ""
     """EMR's."""
     detail: str = ""

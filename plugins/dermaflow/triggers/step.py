@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from airflow.triggers.base import TriggerEvent
 
 from dermaflow.emr.logs import LogPlace, get, read_tails
 from dermaflow.emr.states import STEP_ACTIVE, STEP_DONE
+from dermaflow.emr.steps import Step, dependents
 from dermaflow.triggers.base import AwsTrigger
 from dermaflow.triggers.outcome import Outcome
 from dermaflow.triggers.polling import polls
@@ -20,6 +22,8 @@ from dermaflow_jobs.contract.failure import FailureReport
 from dermaflow_jobs.contract.progress import Progress
 
 LOOK_FOR_LOGS_EVERY_S = 5.0
+CLOCKS_DIFFER_BY = timedelta(seconds=60)
+"""What an earlier try of the step left is older than this step's start; clocks of nodes and of EMR may differ."""
 
 
 class StepTrigger(AwsTrigger):
@@ -63,12 +67,14 @@ class StepTrigger(AwsTrigger):
             status: dict[str, Any] = {"State": "UNKNOWN"}
             try:
                 async for status in self._statuses(emr):
-                    await self._tell_progress(s3, status["State"])
+                    await self._tell_progress(s3, status)
                     if status["State"] not in STEP_ACTIVE:
                         yield TriggerEvent((await self._outcome(emr, s3, status)).payload())
                         return
             except TimeoutError as error:
-                yield TriggerEvent(Outcome(status["State"], ok=False, reason=str(error), timed_out=True).payload())
+                yield TriggerEvent(
+                    Outcome(status["State"], False, self.cluster_id, reason=str(error), timed_out=True).payload()
+                )
 
     async def _statuses(self, emr: Any) -> AsyncIterator[dict[str, Any]]:
         state = ""
@@ -84,8 +90,8 @@ class StepTrigger(AwsTrigger):
                 self.log.info("step %s is %s", self.step_id, state)
             yield status
 
-    async def _tell_progress(self, s3: Any, state: str) -> None:
-        if not self.progress_uri or state == "PENDING":
+    async def _tell_progress(self, s3: Any, status: dict[str, Any]) -> None:
+        if not self.progress_uri or status["State"] == "PENDING":
             return
         try:
             body = await _object(s3, self.progress_uri)
@@ -93,21 +99,21 @@ class StepTrigger(AwsTrigger):
         except Exception as error:  # noqa: BLE001 - progress is a courtesy: whatever is wrong with it, the wait goes on
             self.log.warning("cannot read progress: %s", error)
             return
-        if progress and (line := progress.line()) != self._told:
+        if progress and _is_of(status, progress.updated_at) and (line := progress.line()) != self._told:
             self._told = line
             self.log.info("%s", line)
 
     async def _outcome(self, emr: Any, s3: Any, status: dict[str, Any]) -> Outcome:
         state = status["State"]
         if state == STEP_DONE:
-            return Outcome(state, ok=True)
+            return Outcome(state, True, self.cluster_id)
         reason = _reason(status)
         report = await self._report(s3)
-        if report:
-            return Outcome(state, False, reason, report.text(), needs_person=report.remedy is not None)
+        if report and _is_of(status, report.at):
+            return Outcome(state, False, self.cluster_id, reason, report.text(), needs_person=report.remedy is not None)
         if state != "FAILED":
-            return Outcome(state, False, reason)
-        return Outcome(state, False, reason, await self._stderr(emr, s3))
+            return Outcome(state, False, self.cluster_id, reason)
+        return Outcome(state, False, self.cluster_id, reason, await self._stderr(emr, s3))
 
     async def _report(self, s3: Any) -> FailureReport | None:
         body = await _object(s3, self.failure_uri) if self.failure_uri else None
@@ -125,8 +131,7 @@ class StepTrigger(AwsTrigger):
         self.log.info("the step left no report; waiting up to %.0f s for its log at %s", self.log_wait_s, place.uri)
         give_up = time.monotonic() + self.log_wait_s
         while True:
-            tails = await read_tails(s3, place, "stderr")
-            if tails:
+            if tails := await read_tails(s3, place, "stderr", "stdout", "controller"):
                 return "\n".join(tail.text() for tail in tails)
             if time.monotonic() > give_up:
                 return f"no log yet; look at {place.uri}"
@@ -135,9 +140,18 @@ class StepTrigger(AwsTrigger):
     async def on_kill(self) -> None:
         self.log.info("killed while waiting: cancelling step %s", self.step_id)
         async with await self.emr() as emr:
+            pages = emr.get_paginator("list_steps").paginate(ClusterId=self.cluster_id)
+            steps = [Step.of(step) async for page in pages for step in page["Steps"]][::-1]
             await emr.cancel_steps(
-                ClusterId=self.cluster_id, StepIds=[self.step_id], StepCancellationOption="SEND_INTERRUPT"
+                ClusterId=self.cluster_id,
+                StepIds=[self.step_id, *dependents(steps, self.step_id)],
+                StepCancellationOption="SEND_INTERRUPT",
             )
+
+
+def _is_of(status: dict[str, Any], at: datetime) -> bool:
+    began: datetime | None = status.get("Timeline", {}).get("StartDateTime")
+    return began is not None and at >= began - CLOCKS_DIFFER_BY
 
 
 def _reason(status: dict[str, Any]) -> str:
