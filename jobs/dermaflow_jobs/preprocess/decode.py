@@ -1,0 +1,134 @@
+"""Bytes of an image file → square sRGB pixels, or the reason why not. Bounded in memory by the header, before decoding.
+
+The picture is squashed to the square, not cropped: a lesion's edge is what it is judged by. Orientation from EXIF,
+the embedded ICC profile and transparency are all settled here, once, so that nothing downstream thinks of them.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import Base
+
+from dermaflow_jobs.contract.dataset import SYNTHETIC_SOFTWARE
+from dermaflow_jobs.preprocess.colour import shades_of_gray, to_srgb
+from dermaflow_jobs.preprocess.reasons import Reason
+
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
+GAP = 2.0
+"""A JPEG is decoded at the smallest power-of-two scale still this many times larger than asked for."""
+
+# Ours is the bound, per run and before decoding; Pillow's own stays above it for what it alone sees (frames).
+Image.MAX_IMAGE_PIXELS = 512 * 10**6
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """All that decides what pixels come of a file."""
+
+    size: int
+    max_pixels: int
+    colour_constancy: bool = False
+
+
+@dataclass(frozen=True)
+class Decoded:
+    pixels: Pixels
+    """size × size × 3, sRGB."""
+    width: int
+    height: int
+    """Of the file, upright."""
+    synthetic: bool
+    notes: tuple[str, ...]
+    """What was unusual, yet no reason to refuse."""
+
+
+@dataclass(frozen=True)
+class Undecodable:
+    reason: Reason
+    detail: str
+
+
+class _RefusedError(Exception):
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+def decode(data: bytes, options: DecodeOptions) -> Decoded | Undecodable:
+    """Never raises for what the bytes are: libraries raise nearly anything on broken files, and all of it is caught."""
+    try:
+        return _decode(data, options)
+    except _RefusedError as refused:
+        return Undecodable(refused.reason, str(refused))
+    except UnidentifiedImageError:
+        return Undecodable(Reason.UNREADABLE, "no image format that is read here")
+    except Exception as error:  # noqa: BLE001
+        return Undecodable(_reason(error), f"{type(error).__name__}: {error}"[:200])
+
+
+def _reason(error: Exception) -> Reason:
+    if isinstance(error, Image.DecompressionBombError):
+        return Reason.TOO_MANY_PIXELS
+    text = str(error).lower()
+    return Reason.TRUNCATED if "truncated" in text or "premature end" in text else Reason.UNREADABLE
+
+
+def _decode(data: bytes, options: DecodeOptions) -> Decoded:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > options.max_pixels:
+            raise _RefusedError(Reason.TOO_MANY_PIXELS, f"{width} × {height}")
+        orientation, software = _exif(image)
+        profile = image.info.get("icc_profile")
+        asked = round(options.size * GAP)
+        image.draft(None, (asked, asked))
+        small = plain(image).resize((options.size, options.size), Image.Resampling.LANCZOS, reducing_gap=GAP)
+        notes = () if getattr(image, "n_frames", 1) == 1 else ("first of several frames",)
+    converted = to_srgb(small, profile)
+    upright = converted.image if orientation not in TURNS else converted.image.transpose(TURNS[orientation])
+    pixels = np.asarray(upright)
+    if options.colour_constancy:
+        pixels = shades_of_gray(pixels)
+    if orientation >= 5:
+        width, height = height, width
+    return Decoded(pixels, width, height, software == SYNTHETIC_SOFTWARE, notes + converted.notes)
+
+
+def _exif(image: Image.Image) -> tuple[int, str]:
+    """Orientation (1 if none is given) and software. Broken EXIF is common and spoils no picture."""
+    try:
+        exif = image.getexif()
+        orientation, software = exif.get(Base.Orientation, 1), exif.get(Base.Software, "")
+    except Exception:  # noqa: BLE001
+        return 1, ""
+    return orientation if orientation in TURNS else 1, str(software).strip("\0 ")
+
+
+def plain(image: Image.Image) -> Image.Image:
+    """In a mode that can be resized: L, LA, RGB, RGBA or CMYK. Raises where values have no known range."""
+    if image.mode in {"L", "LA", "RGB", "RGBA", "CMYK"}:
+        return image
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image.convert("I")) >> 8).astype(np.uint8))
+    if image.mode in {"1", "YCbCr", "HSV", "RGBX"}:
+        return image.convert("L" if image.mode == "1" else "RGB")
+    if image.mode in {"P", "PA", "La", "RGBa"}:
+        return image.convert("RGBA")
+    raise _RefusedError(Reason.UNSUPPORTED, f"mode {image.mode}")

@@ -1,0 +1,120 @@
+"""Shards: records of one class and one split, up to a size, written by executors from packs."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from dermaflow_jobs.contract.dataset import SPLITS, Shard, Split
+from dermaflow_jobs.preprocess.assembly import Kept
+from dermaflow_jobs.preprocess.fetch import read_ahead, read_range
+from dermaflow_jobs.preprocess.packs import Entry, Span, covering_spans
+from dermaflow_jobs.preprocess.records import FeatureValue, example, features, framed
+from dermaflow_jobs.runtime.s3 import Store
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    key: str
+    split: Split
+    label: str
+    rows: tuple[tuple[Entry, bytes], ...]
+    """Where the part of the record lies that depends on the file's bytes, and the part that depends on the dataset."""
+
+
+def plan_shards(
+    kept: Iterable[Kept], classes: tuple[str, ...], shard_bytes: int, key_of: partial[str]
+) -> list[ShardPlan]:
+    """`key_of(split=, label=, number=)`. Within a class and split images lie in the order of their pixels' hashes,
+    which is as good as shuffled and always the same.
+    """
+    folders: dict[tuple[Split, str], list[Kept]] = defaultdict(list)
+    for one in kept:
+        folders[one.split, one.image.label].append(one)
+    plans: list[ShardPlan] = []
+    for split, label in sorted(folders, key=lambda at: (SPLITS.index(at[0]), at[1])):
+        ordered = sorted(folders[split, label], key=lambda one: (one.entry.pixel_sha256, one.image.key))
+        for number, members in enumerate(_filled(ordered, shard_bytes)):
+            rows = tuple((one.entry, features(_about(one, classes))) for one in members)
+            plans.append(ShardPlan(key_of(split=split, label=label, number=number), split, label, rows))
+    return plans
+
+
+def _filled(ordered: Iterable[Kept], shard_bytes: int) -> Iterator[list[Kept]]:
+    members: list[Kept] = []
+    held = 0
+    for one in ordered:
+        if members and held + one.entry.record_bytes > shard_bytes:
+            yield members
+            members, held = [], 0
+        members.append(one)
+        held += one.entry.record_bytes
+    if members:
+        yield members
+
+
+def _about(one: Kept, classes: tuple[str, ...]) -> dict[str, FeatureValue]:
+    about: dict[str, FeatureValue] = {
+        "label": classes.index(one.image.label),
+        "image_id": one.image.image_id.encode(),
+        "key": one.image.key.encode(),
+    }
+    if one.group is not None:
+        about["group"] = one.group.encode()
+    if one.about.age is not None:
+        about["age"] = float(one.about.age)
+    if one.about.sex is not None:
+        about["sex"] = one.about.sex.encode()
+    return about
+
+
+@dataclass(frozen=True)
+class ShardWriter:
+    """Call it with a plan: reads the packs, writes the shard. Memory: the shard's records, and what is read ahead."""
+
+    store: Store
+    decoder_id: str
+
+    def __call__(self, plan: ShardPlan) -> Shard:
+        parts = self._parts([entry for entry, _ in plan.rows])
+        digest, size = hashlib.sha256(), 0
+        with tempfile.NamedTemporaryFile(prefix="dermaflow-shard-") as file:
+            for entry, about in plan.rows:
+                record = framed(example(parts[entry.pack_id, entry.offset] + about))
+                file.write(record)
+                digest.update(record)
+                size += len(record)
+            file.flush()
+            self.store.upload(file.name, plan.key)
+        return Shard(
+            key=plan.key,
+            split=plan.split,
+            label=plan.label,
+            records=len(plan.rows),
+            bytes=size,
+            sha256=digest.hexdigest(),
+        )
+
+    def _parts(self, entries: list[Entry]) -> dict[tuple[str, int], bytes]:
+        """Record parts by pack and offset."""
+        of_pack: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            of_pack[entry.pack_id].append(entry)
+        parts: dict[tuple[str, int], bytes] = {}
+        for span, data in read_ahead(covering_spans(entries), _span_bytes, self._read):
+            for entry in of_pack[span.pack_id]:
+                begin = entry.offset - span.begin
+                parts[entry.pack_id, entry.offset] = data[begin : begin + entry.record_bytes]
+        return parts
+
+    def _read(self, span: Span) -> bytes:
+        key = self.store.layout.decoded_pack(self.decoder_id, span.pack_id)
+        return read_range(self.store, key, span.begin, span.end)
+
+
+def _span_bytes(span: Span) -> int:
+    return span.end - span.begin
