@@ -29,14 +29,12 @@ class CallCounter:
         self._lock = threading.Lock()
         self._by_origin: dict[str, Counter[str]] = {"calls": Counter(), "from_nodes": Counter()}
 
-    def count(self, environ: Mapping[str, Any], form: bytes) -> None:
-        authorization = environ.get("HTTP_AUTHORIZATION", "")
+    def count(self, operation: str, authorization: str) -> None:
         if OWN_ACCESS_KEY in authorization:
             return
         origin = "from_nodes" if NODE_ACCESS_KEY in authorization else "calls"
-        name = operation_name(environ, form)
         with self._lock:
-            self._by_origin[origin][name] += 1
+            self._by_origin[origin][operation] += 1
 
     def snapshot(self) -> dict[str, dict[str, int]]:
         with self._lock:

@@ -11,13 +11,15 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local_aws.calls import CallCounter
+from local_aws.calls import CallCounter, operation_name
 from local_aws.emr.api import LEFT_TO_MOTO, TARGET, EmrApi
 from local_aws.emr.driver import Host
 from local_aws.emr.environment import Image
 from local_aws.emr.recovery import end_what_was_alive
 from local_aws.emr.store import ClusterStore
-from local_aws.s3_disk import S3Disk
+from local_aws.journal import Journal
+from local_aws.s3.disk import S3Disk
+from local_aws.s3.requests import is_s3
 from local_aws.settings import Settings
 
 Environ = dict[str, Any]
@@ -35,6 +37,9 @@ class LocalAws:
         self._emr = EmrApi(host)
         self._calls = CallCounter()
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self._journal = Journal(settings.state_dir / "journal.jsonl")
+        self._journal.replay(self._moto)
+        # After the journal: what S3 kept is newer than what CloudFormation once made of a bucket.
         self._s3 = S3Disk(settings.state_dir / "s3")
         self._s3.reload()
 
@@ -42,13 +47,17 @@ class LocalAws:
         path = environ["PATH_INFO"]
         if path.startswith("/_local_aws/"):
             return self._own(path, start_response)
-        self._calls.count(environ, _form(environ))
-        target = environ.get("HTTP_X_AMZ_TARGET", "")
-        operation = target.removeprefix(TARGET)
-        if target.startswith(TARGET) and operation not in LEFT_TO_MOTO:
-            status, answer = self._emr.answer(operation, _body(environ), environ.get("HTTP_AUTHORIZATION", ""))
+        operation = operation_name(environ, _form(environ))
+        self._calls.count(operation, environ.get("HTTP_AUTHORIZATION", ""))
+        name = operation.removeprefix(TARGET)
+        if operation.startswith(TARGET) and name not in LEFT_TO_MOTO:
+            status, answer = self._emr.answer(name, _body(environ), environ.get("HTTP_AUTHORIZATION", ""))
             return _json(start_response, status, answer, "application/x-amz-json-1.1")
-        answered: Iterable[bytes] = self._s3.written_through(self._moto, environ, start_response)
+        if is_s3(environ):
+            return self._s3.answer(self._moto, environ, start_response)
+        answered = self._journal.answer(self._moto, operation, environ, start_response)
+        if operation.startswith("cloudformation."):
+            self._s3.keep_buckets()
         return answered
 
     def _own(self, path: str, start_response: StartResponse) -> Iterable[bytes]:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra"))
+
 from stand_in import StandIn, job_flow, make_account, state_of, wait_for
+
+from local_aws.emr.environment import Image
 
 
 @pytest.fixture(scope="session")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    running = StandIn(tmp_path_factory.mktemp("local-aws")).start()
+def stand_in(tmp_path_factory: pytest.TempPathFactory, image: Path) -> Iterator[StandIn]:
+    state = tmp_path_factory.mktemp("local-aws")
+    (state / "emr").mkdir()
+    (state / "emr" / "image").symlink_to(image)
+    running = StandIn(state).start()
     make_account(running)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The machine image, made once: it takes seconds."""
+    folder = tmp_path_factory.mktemp("image")
+    Image(folder).make()
+    return folder
 
 
 @pytest.fixture(scope="session")
