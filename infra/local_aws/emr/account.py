@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from moto.emr.models import emr_backends
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 
@@ -37,6 +36,8 @@ def check_security_configuration(request: Mapping[str, Any], caller: Caller) -> 
     name = request.get("SecurityConfiguration")
     if name is None:
         return
+    from moto.emr.models import emr_backends  # brings all of EC2 along: a second that most starts do not need
+
     if name not in emr_backends[caller.account][caller.region].security_configurations:
         raise validation_error(f"Security configuration with name '{name}' does not exist.")
 
