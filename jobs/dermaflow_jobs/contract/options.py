@@ -134,6 +134,16 @@ class TrainOptions(Value):
         ge=0,
         lt=1,
     )
+    patience: int = option(
+        0,
+        "Early stopping",
+        "Stop after this many epochs without a better mean AUC on validation, and keep the best epoch's weights."
+        " 0: never; the last epoch's weights are kept.",
+        unit="epochs",
+        advanced=True,
+        ge=0,
+        le=500,
+    )
     augment: bool = option(True, "Augmentation", "Flips, rotation, zoom and colour, drawn anew each epoch.")
     train_workers: int = option(
         1,

@@ -34,34 +34,62 @@ class AugmentRanges:
 
 
 def augment(images: KerasTensor, draws: KerasTensor, ranges: AugmentRanges = AugmentRanges()) -> KerasTensor:
-    """`images` float (batch, size, size, 3) in 0…255, `draws` (batch, DRAWS) uniform; the result is in 0…255 too."""
+    """`images` (batch, size, size, 3) in 0…255, of any type; `draws` (batch, DRAWS) uniform. Gives float32 in 0…255.
+
+    Shapes must be known: compile it (`jit_compile`) for a batch size.
+    """
     from keras import ops
 
-    warped = ops.image.affine_transform(
-        images, _maps(draws, images.shape[1], ranges), interpolation="bilinear", fill_mode="reflect"
-    )
-    matrices, offsets = _colours(draws, ranges)
     size = images.shape[1]
-    flat = ops.reshape(warped, (-1, size * size, 3))
-    return ops.clip(ops.reshape(ops.matmul(flat, matrices) + offsets, (-1, size, size, 3)), 0.0, 255.0)
+    warped = _warp(images, *_sources(draws, size, ranges))
+    matrices, offsets = _colours(draws, ranges)
+    coloured = ops.matmul(ops.reshape(warped, (-1, size * size, 3)), matrices) + offsets
+    return ops.clip(ops.reshape(coloured, (-1, size, size, 3)), 0.0, 255.0)
 
 
-def _maps(draws: KerasTensor, size: int, ranges: AugmentRanges) -> KerasTensor:
-    """(batch, 8): where each output pixel is taken from, as `ops.image.affine_transform` wants it."""
+def _sources(draws: KerasTensor, size: int, ranges: AugmentRanges) -> tuple[KerasTensor, KerasTensor]:
+    """(batch, size, size) each: row and column, in pixels, that each output pixel is taken from."""
     from keras import ops
 
     angle = draws[:, 0] * (2 * math.pi)
     zoom = _between(draws[:, 1], *ranges.zoom)
     flip = ops.where(draws[:, 2] < 0.5, -1.0, 1.0)
     reach = ranges.shift * size
-    centre = (size - 1) / 2
-    dx, dy = _between(draws[:, 3], -reach, reach), _between(draws[:, 4], -reach, reach)
-    cos, sin = zoom * ops.cos(angle), zoom * ops.sin(angle)
-    a0, a1, b0, b1 = cos * flip, -sin, sin * flip, cos
-    a2 = centre + dx - (a0 + a1) * centre
-    b2 = centre + dy - (b0 + b1) * centre
-    zero = ops.zeros_like(a0)
-    return ops.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1)
+    middle = (size - 1) / 2
+    down, right = (_between(draws[:, i], middle - reach, middle + reach)[:, None, None] for i in (3, 4))
+    cos, sin = (zoom * part for part in (ops.cos(angle), ops.sin(angle)))
+    offset = ops.arange(size, dtype="float32") - middle
+    y, x = offset[None, :, None], offset[None, None, :] * flip[:, None, None]
+    cos, sin = cos[:, None, None], sin[:, None, None]
+    return down + sin * x + cos * y, right + cos * x - sin * y
+
+
+def _warp(images: KerasTensor, rows: KerasTensor, columns: KerasTensor) -> KerasTensor:
+    """Bilinear, reflected at the border; as gathers, which XLA makes five times as fast as TensorFlow's kernel."""
+    from keras import ops
+
+    size = images.shape[1]
+    top, left = ops.floor(rows), ops.floor(columns)
+    y0, y1 = (_reflect(ops.cast(top, "int32") + i, size) * size for i in (0, 1))
+    x0, x1 = (_reflect(ops.cast(left, "int32") + i, size) for i in (0, 1))
+    first = ops.arange(rows.shape[0], dtype="int32")[:, None, None] * (size * size)
+    pixels = ops.reshape(images, (-1, 3))
+
+    def at(y: KerasTensor, x: KerasTensor) -> KerasTensor:
+        return ops.cast(ops.take(pixels, first + y + x, axis=0), "float32")
+
+    down, right = (rows - top)[..., None], (columns - left)[..., None]
+    upper = at(y0, x0) * (1 - right) + at(y0, x1) * right
+    lower = at(y1, x0) * (1 - right) + at(y1, x1) * right
+    return upper * (1 - down) + lower * down
+
+
+def _reflect(index: KerasTensor, size: int) -> KerasTensor:
+    """… 1 0 | 0 1 2 … size-1 | size-1 size-2 …"""
+    from keras import ops
+
+    folded = ops.mod(index, 2 * size)
+    return ops.minimum(folded, 2 * size - 1 - folded)
 
 
 def _colours(draws: KerasTensor, ranges: AugmentRanges) -> tuple[KerasTensor, KerasTensor]:

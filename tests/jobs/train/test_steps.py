@@ -1,34 +1,70 @@
-"""Train and evaluate as EMR runs them: a process each, with Spark, from one run spec."""
+"""Train and evaluate as EMR runs them: with Spark, from one run spec."""
 
 from __future__ import annotations
 
 import csv
 import io
 
+import pytest
+
+from dermaflow_jobs.contract.failure import FailureReport
 from dermaflow_jobs.contract.metrics import History, Metrics
+from dermaflow_jobs.contract.progress import Progress
 from dermaflow_jobs.contract.steps import EvaluateReport, TrainReport
+from dermaflow_jobs.runtime.placement import Placement
+from dermaflow_jobs.train.worker import TrainWorker
+
+RECIPE = {"epochs": 2, "samples_per_class": 64, "batch_size": 16}
 
 
-def test_train_then_evaluate(store, make_run, run_module):
-    """From shards to model.keras, history, metrics and predictions, on executors; the test split stays untouched."""
-    spec = make_run("whole", epochs=3, samples_per_class=64, batch_size=16)
-    trained = run_module("train", spec)
-    assert trained.returncode == 0, trained.stderr[-4000:]
+@pytest.fixture(scope="module")
+def finished(store, make_run, run_steps):
+    """A run trained by two workers on executors, evaluated; then an evaluation of a file that is no model."""
+    whole, broken = make_run("whole", train_workers=2, **RECIPE), make_run("broken", **RECIPE)
+    report = TrainReport(
+        dataset_id="tiny", model="small_cnn", parameters=1, workers=1, epochs=1, images_per_second=1, seconds=1
+    )
+    store.put(store.layout.step_report("broken", "train"), report)
+    store.put_bytes(store.layout.model("broken"), b"\x80\x04 not a model")
+    done = run_steps(("train", whole), ("evaluate", whole), ("evaluate", broken))
+    assert store.exists(store.layout.step_report("whole", "evaluate")), done.stderr[-4000:]
+    return done
+
+
+def test_two_workers_on_executors_learn_what_one_learns(store, manifest, make_run, finished):
+    """Two processes placed by a barrier stage reach the loss of one process within 1e-4 over the first epoch."""
     report = store.get(store.layout.step_report("whole", "train"), TrainReport)
-    history = store.get(store.layout.history("whole"), History)
-    assert (report.dataset_id, report.workers, report.epochs) == ("tiny", 1, 3)
-    assert history.epochs[-1].loss < history.epochs[0].loss
+    assert (report.dataset_id, report.workers, report.epochs) == ("tiny", 2, 2)
+    two = store.get(store.layout.history("whole"), History)
+    assert two.epochs[-1].loss < two.epochs[0].loss
 
-    evaluated = run_module("evaluate", spec)
-    assert evaluated.returncode == 0, evaluated.stderr[-4000:]
+    alone = make_run("alone", **RECIPE)
+    TrainWorker(alone, store, manifest)(Placement(0, ("localhost:1",)))
+    one = store.get(store.layout.history("alone"), History)
+    assert one.epochs[0].loss == pytest.approx(two.epochs[0].loss, abs=1e-4)
+    assert store.get(store.layout.step_progress("alone", "train"), Progress).figures["loss"] > 0
+
+
+def test_evaluate_scores_the_validation_split_alone(store, finished):
+    """Metrics and a row an image; the test split stays untouched unless the run spec asks for it."""
     assert store.get(store.layout.step_report("whole", "evaluate"), EvaluateReport).seconds > 0
     metrics = store.get(store.layout.metrics("whole"), Metrics)
     assert set(metrics.splits) == {"valid"}
     valid = metrics.splits["valid"]
     assert valid.images == 20
-    assert valid.mean_auc > 0.8
+    assert valid.mean_auc > 0.7
     rows = list(csv.DictReader(io.StringIO(store.get_bytes(store.layout.predictions("whole", "valid")).decode())))
     assert len({row["image_id"] for row in rows}) == 20
     right = sum(row["label"] == row["predicted"] for row in rows)
     assert right / 20 == valid.accuracy
     assert not store.exists(store.layout.predictions("whole", "test"))
+
+
+def test_what_an_executor_refuses_is_reported_and_not_tried_again(store, finished):
+    """The worker's own error reaches the failure report and the exit code, after one attempt of the stage."""
+    assert finished.returncode != 0
+    report = store.get(store.layout.step_failure("broken", "evaluate"), FailureReport)
+    assert report.error == "ModelFileError"
+    assert "not a zip archive" in report.message
+    assert "train step" in report.remedy
+    assert not store.exists(store.layout.step_report("broken", "evaluate"))

@@ -1,0 +1,93 @@
+"""The loop and the sample sequence, on local files alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dermaflow_jobs.contract.dataset import DatasetManifest
+from dermaflow_jobs.contract.options import TrainOptions
+from dermaflow_jobs.runtime.errors import JobError
+from dermaflow_jobs.runtime.placement import Placement
+from dermaflow_jobs.train.problem import Problem
+from dermaflow_jobs.train.samples import Share, training_batches
+from dermaflow_jobs.train.shards import download_split
+from dermaflow_jobs.train.step import check_classes
+
+WHOLE = Share(0, 1)
+
+
+@pytest.fixture(scope="module")
+def files(store, manifest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    return {split: download_split(store, manifest, split, folder) for split in ("train", "valid")}
+
+
+def draw(files, batches: int, *, first_sample: int = 0, share: Share = WHOLE, **options):
+    given = {"image_size": 40, "seed": 7, "global_batch": 12, "augmented": False, **options}
+    dataset = training_batches(files["train"], first_sample=first_sample, share=share, **given)
+    taken = list(dataset.take(batches).as_numpy_iterator())
+    return np.concatenate([images for images, _ in taken]), np.concatenate([labels for _, labels in taken])
+
+
+def test_classes_are_drawn_evenly_and_images_within_them_equally_often(files):
+    """Whatever the classes' sizes, each has its share of every batch, and its images take turns in a new order."""
+    images, labels = draw(files, 33)  # 132 draws a class
+    assert (labels.reshape(33, 12, 3).sum(axis=1) == 4).all()
+    for index, count in enumerate((22, 31, 13)):
+        own = images[labels[:, index] == 1]
+        times = Counter(image.tobytes() for image in own)
+        assert len(times) == count
+        assert set(times.values()) <= {132 // count, 132 // count + 1}
+        rounds = [[image.tobytes() for image in own[i : i + count]] for i in (0, count)]
+        assert rounds[0] != rounds[1]
+
+
+def test_workers_share_one_sequence_that_can_be_entered_anywhere(files):
+    """Two shares put together are the whole; and a start in the middle gives what would have come there."""
+    images, labels = draw(files, 6, augmented=True)
+    halves = [draw(files, 6, augmented=True, share=Share(i, 2))[0].reshape(6, 6, 40, 40, 3) for i in (0, 1)]
+    np.testing.assert_allclose(np.concatenate(halves, axis=1).reshape(images.shape), images, atol=1e-3)
+    later, later_labels = draw(files, 2, augmented=True, first_sample=48)
+    np.testing.assert_allclose(later, images[48:], atol=1e-3)
+    assert (later_labels == labels[48:]).all()
+
+
+def test_every_draw_is_augmented_anew(files):
+    """The same image comes back different each round, unless augmentation is off."""
+    plain, labels = draw(files, 20)
+    varied, _ = draw(files, 20, augmented=True)
+    own = labels[:, 2] == 1
+    assert len({image.tobytes() for image in plain[own]}) == 13
+    assert len({image.tobytes() for image in varied[own]}) == own.sum()
+
+
+def test_a_loss_that_is_no_number_says_what_to_do(files):
+    from dermaflow_jobs.train.loop import DivergedError, Training
+
+    options = TrainOptions.model_construct(**TrainOptions(samples_per_class=12, batch_size=12).model_dump())
+    object.__setattr__(options, "learning_rate", 1e38)
+    problem = Problem(options, ("a", "b", "c"), 40, files["train"], files["valid"])
+    training = Training(problem, Placement(0, ("localhost:1",)))
+    with pytest.raises(DivergedError, match="loss is nan in epoch") as caught:
+        for _ in range(3):
+            training.run_epoch(training.batches(), lambda *_: None)
+    assert "learning_rate" in caught.value.remedy
+
+
+def test_a_class_without_images_is_named(manifest: DatasetManifest):
+    empty = manifest.model_copy(update={"counts": {**manifest.counts, "train": {"melanoma": 5, "nevus": 0}}})
+    with pytest.raises(JobError, match="no image of nevus, seborrheic_keratosis in the train split"):
+        check_classes(empty)
+    unvalidated = manifest.model_copy(update={"counts": {**manifest.counts, "valid": {}}})
+    with pytest.raises(JobError, match="valid split"):
+        check_classes(unvalidated)
+
+
+def test_shards_that_are_not_what_the_manifest_says_are_refused(store, manifest, tmp_path: Path):
+    shard = manifest.shards[0].model_copy(update={"bytes": manifest.shards[0].bytes + 1})
+    with pytest.raises(JobError, match="its manifest says"):
+        download_split(store, manifest.model_copy(update={"shards": (shard,)}), "train", tmp_path)
