@@ -109,9 +109,9 @@ try() {
   case ${output,,} in
     *"no space left"*) die "the disk is full" "give the nodes a larger EBS volume, or clear $root" ;;
     *"hash mismatch"* | *"do not match the hashes"*) die "a package is not the one that was locked" "do not trust this index; lock again if it is right" ;;
-    *"error sending request"* | *"name resolution"* | *"connection"* | *"network is unreachable"* | *"dns error"* | *"timed out"* | *"max retries"*)
+    *"error sending request"* | *"name resolution"* | *"connection"* | *"network is unreachable"* | *"dns error"* | *"timed out"* | *"max retries"* | *"from versions: none"*)
       die "no network: the package index cannot be reached" "give the subnet a NAT gateway or a PyPI mirror (PIP_INDEX_URL, UV_DEFAULT_INDEX), or publish a built environment" ;;
-    *) die "$1 ended with an error" "$advice" ;;
+    *) die "a command ended with an error: $*" "$advice" ;;
   esac
 }
 
