@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
+from dermaflow import settings
 from dermaflow.form import form_params
 from dermaflow.operators.check_inputs import CheckInputsOperator
 from dermaflow.operators.create_training_cluster import CreateTrainingClusterOperator
@@ -20,10 +21,12 @@ from dermaflow.operators.train import TrainOperator
 from dermaflow.operators.verify import VerifyEnvironmentOperator
 from dermaflow.operators.wait_for_cluster import WaitForClusterOperator
 
+cron = settings.schedule()
+
 with DAG(
     dag_id="lesion_training",
     doc_md=__doc__,
-    schedule=CronDataIntervalTimetable("0 3 * * 1", timezone="UTC"),
+    schedule=CronDataIntervalTimetable(cron, timezone="UTC") if cron else None,
     start_date=datetime(2026, 1, 5),
     catchup=False,
     max_active_runs=1,

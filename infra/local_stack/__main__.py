@@ -44,12 +44,12 @@ def _command(args: argparse.Namespace, config: StackConfig, console: Console) ->
         conf: dict[str, Any] = args.conf
         return demo(config, console, data=args.data or None, per_class=args.per_class, conf=conf)
     if args.command == "up":
-        config = stack.up(config)
+        config = stack.up(config, scheduled=True)
         stack.wait(config)
     if args.command == "down":
         stack.down(config)
     if args.command == "env":
-        for name, value in (airflow.environment(config) | aws.environment(config)).items():
+        for name, value in (airflow.environment(config, scheduled=True) | aws.environment(config)).items():
             if name.startswith(("AIRFLOW", "AWS_")):
                 print(f"export {name}={shlex.quote(value)}")  # noqa: T201 - read by a shell
         return 0

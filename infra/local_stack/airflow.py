@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 
 from local_stack import aws, processes
-from local_stack.config import REPO, StackConfig
+from local_stack.config import BUCKET, REPO, SYNTHETIC, StackConfig
 from local_stack.processes import StackError
 
 AIRFLOW = REPO / ".venv" / "bin" / "airflow"
@@ -22,8 +22,11 @@ VERSION = "3.3.2"
 USER = "admin"
 
 
-def environment(config: StackConfig) -> dict[str, str]:
-    """Airflow's whole configuration. Anybody's shell with these variables speaks to this stack."""
+def environment(config: StackConfig, *, scheduled: bool = False) -> dict[str, str]:
+    """Airflow's whole configuration. Anybody's shell with these variables speaks to this stack.
+
+    Not `scheduled`, DAGs run only when triggered: unpausing a scheduled DAG starts a run for the last week at once.
+    """
     home = config.airflow_home
     settings = {
         "CORE__DAGS_FOLDER": str(REPO / "dags"),
@@ -53,6 +56,8 @@ def environment(config: StackConfig) -> dict[str, str]:
         aws.inherited()
         | {f"AIRFLOW__{name}": value for name, value in settings.items()}
         | {"AIRFLOW_HOME": str(home), "AIRFLOW_CONN_AWS_DEFAULT": aws.airflow_connection(config)}
+        | {"DERMAFLOW_ROOT": f"s3://{BUCKET}/{SYNTHETIC}"}
+        | ({} if scheduled else {"DERMAFLOW_SCHEDULE": "none"})
     )
 
 

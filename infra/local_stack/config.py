@@ -11,6 +11,8 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
 BUCKET = "dermaflow"
+SYNTHETIC = "synthetic"
+"""Prefix of the storage root that drawn images go to; the one a run uses unless told otherwise."""
 REGION = "us-east-1"
 PORT_NAMES = ("aws", "airflow", "worker_logs", "trigger_logs", "proxy")
 

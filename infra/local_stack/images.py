@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_stack import aws
-from local_stack.config import BUCKET, REPO, StackConfig
+from local_stack.config import BUCKET, REPO, SYNTHETIC, StackConfig
 from local_stack.processes import StackError
 
 JOBS_PYTHON = REPO / "jobs" / ".venv" / "bin" / "python"
@@ -36,7 +36,7 @@ def source_of(data: str | None, config: StackConfig, *, per_class: int) -> Sourc
     Raises StackError if the folder is not one.
     """
     if not data:
-        return Source(_synthetic(config, per_class), "synthetic")
+        return Source(_synthetic(config, per_class), SYNTHETIC)
     folder = Path(data).expanduser().resolve()
     if not folder.is_dir():
         raise StackError(f"DATA={data}: no such folder; name a folder that holds one folder a class")

@@ -17,13 +17,13 @@ def is_up(config: StackConfig) -> bool:
     return all(processes.find(config, name) for name in names)
 
 
-def up(config: StackConfig) -> StackConfig:
+def up(config: StackConfig, *, scheduled: bool = False) -> StackConfig:
     """Start local AWS, then Airflow. Returns the configuration with the ports in use; call `wait` before using it."""
     if not any(processes.find(config, name) for name in ("local-aws", *airflow.COMPONENTS)):
         config = redraw_taken_ports(config)
     start_aws(config)
     with ThreadPoolExecutor(1) as pool:
-        starting = pool.submit(airflow.start, config)
+        starting = pool.submit(airflow.start, config, airflow.environment(config, scheduled=scheduled))
         wait_for_aws(config)
         aws.found_account(config)
         starting.result()

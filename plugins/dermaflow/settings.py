@@ -8,6 +8,7 @@ from typing import Final
 
 AWS_CONN_ID: Final = "aws_default"
 DEFAULT_ROOT: Final = "s3://dermaflow"
+WEEKLY: Final = "0 3 * * 1"
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
@@ -19,6 +20,12 @@ def deployment() -> str:
 def storage_root() -> str:
     """`s3://bucket[/prefix]` offered as the form's default; environment variable DERMAFLOW_ROOT."""
     return os.environ.get("DERMAFLOW_ROOT", DEFAULT_ROOT)
+
+
+def schedule() -> str | None:
+    """When to train, as a cron expression in UTC; environment variable DERMAFLOW_SCHEDULE, "none" for by hand only."""
+    cron = os.environ.get("DERMAFLOW_SCHEDULE", WEEKLY)
+    return None if cron == "none" else cron
 
 
 def code_dir() -> Path:
