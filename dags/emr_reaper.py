@@ -26,4 +26,4 @@ with DAG(
     },
     tags=["dermaflow"],
 ):
-    ReapClustersOperator(task_id="reap", dry_run="{{ params.dry_run }}")
+    ReapClustersOperator(task_id="reap", only_tell="{{ params.dry_run }}")

@@ -5,15 +5,18 @@ Parameters are flat: every leaf of RunOptions under its own name, which is uniqu
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from airflow.sdk import Param
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from dermaflow import settings
-from dermaflow_jobs.contract.base import ContractError, Value
+from dermaflow_jobs.contract.base import Value
 from dermaflow_jobs.contract.options import RunOptions
 from dermaflow_jobs.contract.run_spec import RunSpec
 
@@ -96,28 +99,51 @@ def form_params() -> dict[str, Param]:
     return params
 
 
-def parse_form(params: Mapping[str, Any]) -> RunOptions:
-    """The options that flat params stand for. `root` is passed over.
+@dataclass(frozen=True)
+class Refused:
+    """A param that the contract does not allow."""
 
-    Raises ContractError with a line for every unknown name and every value that is not allowed.
+    name: str
+    value: object
+    allowed: str
+
+
+def read_form(params: Mapping[str, Any]) -> tuple[RunOptions, list[Refused]]:
+    """The options that flat params stand for, and every param that is refused. `root` is passed over.
+
+    Where some are refused, the options are made of those that are not.
     """
     parts = {leaf.name: leaf.part for leaf in leaves()}
-    unknown = [name for name in params if name != ROOT and name not in parts]
-    nested: dict[str, dict[str, Any]] = {}
-    for name, part in parts.items():
-        if name in params:
-            nested.setdefault(part, {})[name] = params[name]
-    problems = [_unknown(name, params[name], [ROOT, *parts]) for name in unknown]
+    allowed = [ROOT, *parts]
+    refused = [_unknown(name, value, allowed) for name, value in params.items() if name not in allowed]
+    known = {name: value for name, value in params.items() if name in parts}
     try:
-        options = RunOptions.parse(nested)
-    except ContractError as error:
-        problems.append(str(error))
-    if problems:
-        raise ContractError("\n".join(problems))
-    return options
+        return RunOptions.model_validate(_nested(known, parts)), refused
+    except ValidationError as error:
+        refused += [_refused(problem) for problem in error.errors(include_url=False)]
+    kept: dict[str, Any] = {}
+    for name, value in known.items():
+        with contextlib.suppress(ValidationError):
+            RunOptions.model_validate(_nested(kept | {name: value}, parts))
+            kept[name] = value
+    return RunOptions.model_validate(_nested(kept, parts)), refused
 
 
-def _unknown(name: str, value: object, allowed: list[str]) -> str:
+def _nested(params: Mapping[str, Any], parts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in params.items():
+        nested.setdefault(parts[name], {})[name] = value
+    return nested
+
+
+def _refused(problem: ErrorDetails) -> Refused:
+    """A problem of several params at once has the name of their part, or none."""
+    name = str(problem["loc"][1 if len(problem["loc"]) > 1 else 0]) if problem["loc"] else "params"
+    value = problem["input"] if len(problem["loc"]) > 1 else None
+    return Refused(name, value, problem["msg"].removeprefix("Value error, "))
+
+
+def _unknown(name: str, value: object, allowed: list[str]) -> Refused:
     near = difflib.get_close_matches(name, allowed, n=1)
     hint = f"did you mean {near[0]}?" if near else f"allowed are {', '.join(sorted(allowed))}"
-    return f"{name} = {value!r:.120}: no such param; {hint}"
+    return Refused(name, value, f"no such param; {hint}")

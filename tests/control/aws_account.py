@@ -50,9 +50,9 @@ class Account:
         extra = {"region_name": REGION, "endpoint_url": self.endpoint}
         return json.dumps({"conn_type": "aws", "login": ACCESS_KEY, "password": SECRET, "extra": extra})
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = REGION) -> Any:
         keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET}
-        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=region, **keys)
 
     @cached_property
     def s3(self) -> Any:
@@ -71,8 +71,10 @@ class Account:
         pages = self.emr.get_paginator("list_clusters").paginate(**({"ClusterStates": states} if states else {}))
         return [cluster for page in pages for cluster in page["Clusters"] if cluster["Name"] == name]
 
-    def all_clusters(self) -> int:
-        return sum(len(page["Clusters"]) for page in self.emr.get_paginator("list_clusters").paginate())
+    def calls(self, operation: str) -> int:
+        """How often the account was asked for this, such as `ElasticMapReduce.RunJobFlow`."""
+        with urllib.request.urlopen(f"{self.endpoint}/_local_aws/calls") as answer:
+            return int(json.load(answer)["calls"].get(operation, 0))
 
     def cluster_state(self, cluster_id: str) -> str:
         return str(self.emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"])

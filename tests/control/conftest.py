@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -25,6 +26,7 @@ sys.path[:0] = [str(REPO / "plugins"), str(REPO / "dags")]
 
 from aws_account import ACCESS_KEY, REGION, SECRET, Account  # noqa: E402
 from fake_run import FakeRun  # noqa: E402
+from proxy import Proxy  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +40,23 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     os.environ.clear()
     os.environ |= kept
     account.stop()
+
+
+@pytest.fixture(scope="session")
+def _proxy(account: Account) -> Iterator[Proxy]:
+    proxy = Proxy.start(account.endpoint)
+    connection = json.loads(account.connection)
+    connection["extra"]["endpoint_url"] = proxy.url
+    os.environ["AIRFLOW_CONN_AWS_PROXIED"] = json.dumps(connection)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def proxy(_proxy: Proxy) -> Iterator[Proxy]:
+    """Before the account stands a proxy that strikes; the connection `aws_proxied` goes through it."""
+    yield _proxy
+    _proxy.calm()
 
 
 @pytest.fixture

@@ -38,7 +38,6 @@ class FakeRun:
         )
         store = SimpleNamespace(get=self.stored.get, set=self.stored.__setitem__)
         ti = SimpleNamespace(map_index=-1, xcom_push=self.xcoms.__setitem__)
-        ti.xcom_push = lambda key, value: self.xcoms.__setitem__(key, value)
         return {"dag_run": run, "params": self.params, "ti": ti, "task_state_store": store}
 
     def execute(self, operator: BaseOperator) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dermaflow.checks.problem import Problem
+from dermaflow.checks.problem import Problem, excuse
 from dermaflow_jobs.contract.dataset import SPLITS
 from dermaflow_jobs.contract.s3_layout import Layout
 
@@ -24,6 +24,7 @@ def check_images(s3: Any, layout: Layout, classes: Sequence[str], until: datetim
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=layout.bucket, Prefix=layout.raw_prefix())
         keys = [item["Key"].removeprefix(layout.raw_prefix()) for page in pages for item in page.get("Contents", ())]
     except (ClientError, BotoCoreError) as error:
+        excuse(error, layout.uri(layout.raw_prefix()))
         return [Problem(layout.uri(layout.raw_prefix()), f"cannot be listed: {error}", "allow s3:ListBucket on it")]
     return problems_with(count_images(keys, until), classes, layout, until)
 

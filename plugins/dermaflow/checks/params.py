@@ -6,23 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from dermaflow.checks.problem import Problem
-from dermaflow.form import parse_form
-from dermaflow_jobs.contract.base import ContractError
+from dermaflow.form import Refused, read_form
 from dermaflow_jobs.contract.options import RunOptions
 
 
-def check_params(params: Mapping[str, Any]) -> tuple[RunOptions | None, list[Problem]]:
-    try:
-        return parse_form(params), []
-    except ContractError as error:
-        return None, [_problem(line.strip()) for line in str(error).splitlines() if not _is_header(line)]
+def check_params(params: Mapping[str, Any]) -> tuple[RunOptions, list[Problem]]:
+    """The options; where some are refused, those that are not, so that the other checks still have their subject."""
+    options, refused = read_form(params)
+    return options, [_problem(each) for each in refused]
 
 
-def _is_header(line: str) -> bool:
-    return line.endswith(" problems")
-
-
-def _problem(line: str) -> Problem:
-    text = line.removeprefix(f"{RunOptions.__name__}: ")
-    given, _, allowed = text.partition(": ")
-    return Problem("params", given, allowed or "correct it in the trigger form")
+def _problem(refused: Refused) -> Problem:
+    found = "do not go together" if refused.value is None else f"{refused.value!r:.120}"
+    return Problem(f"param {refused.name}", found, refused.allowed)

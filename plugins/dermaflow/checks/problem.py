@@ -6,6 +6,11 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
+
+from dermaflow.aws import is_passing
+from dermaflow.errors import AwsCallFailed
+
 WIDTHS = (26, 50, 60)
 HEADER = ("what", "found", "what to do")
 
@@ -16,6 +21,20 @@ class Problem:
     """The param, resource or file."""
     found: str
     remedy: str
+
+
+def excuse(error: Exception, resource: str) -> None:
+    """Raise AwsCallFailed for an error that may pass: that is no problem of the input, and the task is tried again.
+
+    A server that cannot be reached at all is a problem: somebody wrote a wrong endpoint.
+    """
+    if is_passing(error) and not isinstance(error, EndpointConnectionError | ConnectTimeoutError):
+        raise AwsCallFailed(
+            attempted="tried to check",
+            resource=resource,
+            reason=str(error),
+            remedy="nothing, if it happens once; else see the state of the AWS service",
+        ) from error
 
 
 def table(problems: Sequence[Problem]) -> str:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dermaflow.aws import code_of
-from dermaflow.checks.problem import Problem
+from dermaflow.checks.problem import Problem, excuse
 from dermaflow_jobs.contract.s3_layout import Layout
 
 NOT_THERE: Final = frozenset({"404", "NoSuchBucket", "NotFound"})
@@ -37,6 +37,7 @@ def check_storage(s3: Any, layout: Layout, region: str) -> list[Problem]:
 
 def _no_bucket(layout: Layout, region: str, error: Exception) -> Problem:
     code, subject = code_of(error), f"bucket {layout.bucket}"
+    excuse(error, subject)
     if code in NOT_THERE:
         return Problem(
             subject, "does not exist", f"create it in {region}, or name another one in the param root ({error})"
@@ -69,6 +70,7 @@ def _permissions(s3: Any, layout: Layout) -> list[Problem]:
         try:
             call()
         except (ClientError, BotoCoreError) as error:
+            excuse(error, subject)
             written = written and verb != "write"
             problems.append(
                 Problem(subject, f"cannot {verb}: {error}", f"allow {action} to the Airflow connection's identity")

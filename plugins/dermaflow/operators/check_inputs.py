@@ -10,9 +10,10 @@ from airflow.sdk import Context
 from pydantic import ValidationError
 
 from dermaflow import run, settings
-from dermaflow.checks.account import check_account
+from dermaflow.checks.account import check_account, check_identity
 from dermaflow.checks.code import check_code
 from dermaflow.checks.cost import check_cost
+from dermaflow.checks.fit import check_fit
 from dermaflow.checks.images import check_images
 from dermaflow.checks.params import check_params
 from dermaflow.checks.problem import Problem, table
@@ -55,17 +56,18 @@ class CheckInputsOperator(AwsOperator):
         options, problems = check_params(params)
         bundle, found = check_code(Path(self.code_dir) if self.code_dir else settings.code_dir())
         problems += found
-        problems += self._check_aws(context, root, options or RunOptions())
-        if problems or options is None or bundle is None:
+        problems += self._check_aws(context, root, options)
+        if problems or bundle is None:
             raise refused(problems)
         spec = self._spec(context, root, bundle, options)
         self.log.info("nothing wrong found; run spec:\n%s", spec.to_json())
         return spec.model_dump(mode="json")
 
     def _check_aws(self, context: Context, root: str, options: RunOptions) -> list[Problem]:
-        """With default options where the given ones are wrong: what else is wrong should be told as well."""
-        problems = check_account(self.emr, self.aws_conn_id, options.cluster)
-        problems += check_cost(options)
+        problems = check_cost(options) + check_fit(options)
+        if nobody := check_identity(self.emr, self.aws_conn_id):
+            return problems + nobody
+        problems += check_account(self.emr, self.aws_conn_id, options.cluster)
         try:
             layout = Layout.of(root)
         except ValueError as error:

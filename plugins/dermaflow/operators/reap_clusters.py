@@ -24,19 +24,19 @@ class ReapClustersOperator(AwsOperator):
 
     .. code-block:: python
 
-        reap = ReapClustersOperator(task_id="reap", dry_run="{{ params.dry_run }}")
+        reap = ReapClustersOperator(task_id="reap", only_tell="{{ params.dry_run }}")
 
-    :param dry_run: only tell; templated, so `"True"` and `"False"` are understood.
+    :param only_tell: a dry run; templated, so `"True"` and `"False"` are understood.
     """
 
-    template_fields: Sequence[str] = (*AwsOperator.template_fields, "dry_run")
+    template_fields: Sequence[str] = (*AwsOperator.template_fields, "only_tell")
 
-    def __init__(self, *, dry_run: bool | str = False, **kwargs: Any) -> None:
+    def __init__(self, *, only_tell: bool | str = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dry_run = dry_run
+        self.only_tell = only_tell
 
     def execute(self, context: Context) -> list[dict[str, str]]:
-        api, dry = self.clusters(), str(self.dry_run).lower() == "true"
+        api, dry = self.clusters(), str(self.only_tell).lower() == "true"
         clusters = [cluster for cluster in api.prefixed(f"{PREFIX}-") if not cluster.over]
         rows = []
         for cluster in clusters:
