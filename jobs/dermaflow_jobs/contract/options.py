@@ -13,7 +13,6 @@ from pydantic import Field, StringConstraints, model_validator
 from dermaflow_jobs.contract.base import Value
 
 DEFAULT_CLASSES = ("melanoma", "nevus", "seborrheic_keratosis")
-MODELS = ("seed_cnn", "small_cnn")
 
 ClassName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 InstanceType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
@@ -100,8 +99,11 @@ class PreprocessOptions(Value):
 class TrainOptions(Value):
     """The network and how it learns."""
 
-    model: Literal["seed_cnn", "small_cnn"] = option(
-        "small_cnn", "Model", "seed_cnn is the network of 2021; small_cnn trains from nothing on a laptop."
+    model: Literal["seed_cnn", "small_cnn", "efficientnet_lite0"] = option(
+        "small_cnn",
+        "Model",
+        "seed_cnn is the network of 2021; small_cnn trains from nothing on a laptop; efficientnet_lite0 starts from"
+        " ImageNet weights, scores best and costs most.",
     )
     epochs: int = option(12, "Epochs", "Passes over samples_per_class images of every class.", ge=1, le=500)
     samples_per_class: int = option(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dermaflow_jobs.models import seed_cnn, small_cnn
+from dermaflow_jobs.models import efficientnet_lite0, seed_cnn, small_cnn
 from dermaflow_jobs.runtime.errors import JobError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ ARCHITECTURES = MappingProxyType(
     {
         "seed_cnn": Architecture(seed_cnn.build, seed_cnn.MIN_SIZE),
         "small_cnn": Architecture(small_cnn.build, small_cnn.MIN_SIZE),
+        "efficientnet_lite0": Architecture(efficientnet_lite0.build, efficientnet_lite0.MIN_SIZE),
     }
 )
 
@@ -45,7 +46,7 @@ def check_image_size(name: str, image_size: int) -> None:
 
 
 def build_logits(name: str, *, image_size: int, classes: int, synchronized: bool = False) -> keras.Model:
-    """The untrained network; weights come from Keras's global seed. Raises JobError where images are too small."""
+    """Before training; random weights come from Keras's global seed. Raises JobError where images are too small."""
     check_image_size(name, image_size)
     return ARCHITECTURES[name].build(image_size, classes, synchronized)
 
