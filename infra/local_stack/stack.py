@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 import httpx
 
@@ -17,13 +18,23 @@ def is_up(config: StackConfig) -> bool:
     return all(processes.find(config, name) for name in names)
 
 
-def up(config: StackConfig, *, scheduled: bool = False) -> StackConfig:
-    """Start local AWS, then Airflow. Returns the configuration with the ports in use; call `wait` before using it."""
+def up(
+    config: StackConfig,
+    *,
+    scheduled: bool = False,
+    aws_args: Sequence[str] = (),
+    airflow_env: Mapping[str, str] = MappingProxyType({}),
+) -> StackConfig:
+    """Start local AWS, then Airflow. Returns the configuration with the ports in use; call `wait` before using it.
+
+    `aws_args` are arguments of local_aws, e.g. its delays; `airflow_env` is added to Airflow's environment.
+    """
     if not any(processes.find(config, name) for name in ("local-aws", *airflow.COMPONENTS)):
         config = redraw_taken_ports(config)
-    start_aws(config)
+    start_aws(config, aws_args)
+    env = airflow.environment(config, scheduled=scheduled) | dict(airflow_env)
     with ThreadPoolExecutor(1) as pool:
-        starting = pool.submit(airflow.start, config, airflow.environment(config, scheduled=scheduled))
+        starting = pool.submit(airflow.start, config, env)
         wait_for_aws(config)
         aws.found_account(config)
         starting.result()
@@ -40,7 +51,7 @@ def down(config: StackConfig) -> None:
     processes.stop(config, "local-aws", seconds=30)
 
 
-def start_aws(config: StackConfig) -> None:
+def start_aws(config: StackConfig, args: Sequence[str] = ()) -> None:
     command = [
         sys.executable,
         "-m",
@@ -50,9 +61,8 @@ def start_aws(config: StackConfig) -> None:
         "--state",
         str(config.state / "aws"),
     ]
-    extra = os.environ.get("DERMAFLOW_LOCAL_AWS_ARGS", "").split()
     env = aws.inherited() | {"PYTHONPATH": str(REPO / "infra")}
-    processes.start(config, "local-aws", command + extra, env)
+    processes.start(config, "local-aws", [*command, *args], env)
 
 
 def wait_for_aws(config: StackConfig) -> None:
