@@ -54,7 +54,8 @@ class FakeRun:
             try:
                 return step(self.context(), **arguments)
             except TaskDeferred as deferred:
-                arguments = {"event": asyncio.run(first_event(again(deferred.trigger)))}
+                event = asyncio.run(first_event(again(deferred.trigger)))
+                arguments = {**(deferred.kwargs or {}), "event": event}
                 step = getattr(operator, deferred.method_name)
 
 

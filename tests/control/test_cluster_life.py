@@ -2,47 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from aws_account import BUCKET, OVER, PROFILE, ROLE, Account
+from aws_account import BUCKET, OVER, Account
+from emr_requests import ShellStep, create
 from fake_run import FakeRun
 
 from dermaflow.errors import ClusterFailed, StepFailed
-from dermaflow.operators.create_cluster import CreateClusterOperator
-from dermaflow.operators.spark_step import SparkStepOperator
 from dermaflow.operators.terminate_cluster import TerminateClusterOperator
 from dermaflow.operators.wait_for_cluster import WaitForClusterOperator
-
-
-def job_flow(**changes: Any) -> dict[str, Any]:
-    return {
-        "ReleaseLabel": "emr-7.14.0",
-        "LogUri": f"s3://{BUCKET}/logs/",
-        "Applications": [{"Name": "Spark"}],
-        "Instances": {
-            "InstanceGroups": [{"InstanceRole": "MASTER", "InstanceType": "m6i.xlarge", "InstanceCount": 1}],
-            "KeepJobFlowAliveWhenNoSteps": True,
-        },
-        "ServiceRole": ROLE,
-        "JobFlowRole": PROFILE,
-        **changes,
-    }
-
-
-def create(**changes: Any) -> CreateClusterOperator:
-    return CreateClusterOperator(task_id="create", job_flow=job_flow(**changes))
-
-
-class ShellStep(SparkStepOperator):
-    """A step that runs a line of bash instead of Spark: quicker, and EMR knows no difference."""
-
-    def __init__(self, *, script: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.script = script
-
-    def command(self) -> list[str]:
-        return ["bash", "-c", self.script]
 
 
 def test_a_cluster_is_created_runs_a_step_and_is_given_back(clean: Account, run: FakeRun) -> None:

@@ -105,9 +105,8 @@ class ClusterApi:
         Looks before every request, as each may have been carried out although its answer was lost; and after it,
         as another process may have asked at the same time: the oldest stays.
         """
-        wanted = names.tags_of(request)[names.TAG_REQUEST]
         known = self.describe(stored_id) if stored_id else None
-        if known and known.usable and known.tags.get(names.TAG_REQUEST) == wanted:
+        if known and known.usable and _is_for(known, request):
             log.info("cluster %s, remembered from an earlier try, is %s", known.id, known.state)
             return known, False
         pauses = backoff(first_s=1.0, most_s=15.0, tries=9)
@@ -148,9 +147,10 @@ class ClusterApi:
 
     def _settle(self, request: JobFlow) -> Cluster | None:
         """The run's one usable cluster; ends younger twins, and clusters that were asked for with other options."""
-        tags, keep = names.tags_of(request), None
+        tags = names.tags_of(request)
+        keep: Cluster | None = None
         for cluster in self.of_run(tags[names.TAG_DEPLOYMENT], tags[names.TAG_RUN_KEY], states=CLUSTER_USABLE):
-            if keep is None and cluster.tags.get(names.TAG_REQUEST) == tags[names.TAG_REQUEST]:
+            if keep is None and _is_for(cluster, request):
                 keep = cluster
                 continue
             why = "a twin of it" if keep else "asked for with other options"
@@ -164,3 +164,10 @@ class ClusterApi:
             log.warning("lifting the termination protection of cluster %s", cluster.id)
             self.client.set_termination_protection(JobFlowIds=[cluster.id], TerminationProtected=False)
         self.client.terminate_job_flows(JobFlowIds=[cluster.id])
+
+
+def _is_for(cluster: Cluster, request: JobFlow) -> bool:
+    """Is it this run's, and was it asked for with these very options?"""
+    wanted = names.tags_of(request)
+    keys = (names.TAG_DEPLOYMENT, names.TAG_RUN_KEY, names.TAG_REQUEST)
+    return all(cluster.tags.get(key) == wanted[key] for key in keys)

@@ -75,13 +75,13 @@ class WaitingOperator(AwsOperator):
         super().__init__(**kwargs)
         self.deferrable = deferrable
 
-    def wait(self, context: Context, trigger: AwsTrigger) -> Any:
-        """Ends in `finish(context, event)`, in this process or another."""
+    def wait(self, context: Context, trigger: AwsTrigger, **kept: Any) -> Any:
+        """Ends in `finish(context, event, **kept)`, in this process or another."""
         if self.deferrable:
-            self.defer(trigger=trigger, method_name="finish")
-        return self.finish(context, asyncio.run(_first_event(trigger)))
+            self.defer(trigger=trigger, method_name="finish", kwargs=kept)
+        return self.finish(context, asyncio.run(_first_event(trigger)), **kept)
 
-    def finish(self, context: Context, event: dict[str, Any]) -> Any:
+    def finish(self, context: Context, event: dict[str, Any], **kept: Any) -> Any:
         raise NotImplementedError
 
 

@@ -108,7 +108,7 @@ class SparkStepOperator(WaitingOperator):
             return self.result()
         return self.wait(context, self._trigger(step.id))
 
-    def finish(self, context: Context, event: dict[str, Any]) -> Any:
+    def finish(self, context: Context, event: dict[str, Any], **kept: Any) -> Any:
         outcome, name = Outcome.of(event), self.request(context)["Name"]
         if outcome.ok:
             return self.result()

@@ -41,10 +41,14 @@ class TerminateClusterOperator(WaitingOperator):
         self.wait_timeout = wait_timeout
 
     def execute(self, context: Context) -> list[str]:
+        return self._end_all(context, ended=[])
+
+    def _end_all(self, context: Context, ended: list[str]) -> list[str]:
+        """Every cluster that is alive; comes back here until none is. Ids of all that were ended."""
         alive = self._alive(context)
         if not alive:
-            self.log.info("no cluster of this run is alive")
-            return []
+            self._tell_cost(ended)
+            return ended
         api = self.clusters()
         for cluster in alive:
             self.log.info("ending cluster %s (%s)", cluster.id, cluster.state)
@@ -56,10 +60,11 @@ class TerminateClusterOperator(WaitingOperator):
             region_name=self.region_name,
             timeout_s=self.wait_timeout.total_seconds(),
         )
-        ended: list[str] = self.wait(context, trigger)
-        return ended
+        ended = list(dict.fromkeys([*ended, *(cluster.id for cluster in alive)]))
+        everyone: list[str] = self.wait(context, trigger, ended=ended)
+        return everyone
 
-    def finish(self, context: Context, event: dict[str, Any]) -> list[str]:
+    def finish(self, context: Context, event: dict[str, Any], *, ended: Sequence[str] = (), **kept: Any) -> list[str]:
         """One cluster is gone; where there are more, end the next."""
         outcome = Outcome.of(event)
         if outcome.timed_out:
@@ -69,9 +74,12 @@ class TerminateClusterOperator(WaitingOperator):
                 reason=f"it is still {outcome.state} after {self.wait_timeout}",
                 remedy="end it in EMR's console; the DAG emr_reaper tries again as well",
             )
-        cost = self.clusters().account(outcome.cluster_id).text()
-        self.log.info("cluster %s is %s (%s): %s", outcome.cluster_id, outcome.state, outcome.reason, cost)
-        return [outcome.cluster_id, *self.execute(context)]
+        return self._end_all(context, list(ended))
+
+    def _tell_cost(self, ended: Sequence[str]) -> None:
+        self.log.info("no cluster of this run is alive")
+        for cluster_id in ended:
+            self.log.info("cluster %s was %s", cluster_id, self.clusters().account(cluster_id).text())
 
     def _alive(self, context: Context) -> list[Cluster]:
         api, owner = self.clusters(), owner_of(context)

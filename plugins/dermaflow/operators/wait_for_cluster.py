@@ -55,7 +55,7 @@ class WaitForClusterOperator(WaitingOperator):
         )
         return str(self.wait(context, trigger))
 
-    def finish(self, context: Context, event: dict[str, Any]) -> str:
+    def finish(self, context: Context, event: dict[str, Any], **kept: Any) -> str:
         outcome = Outcome.of(event)
         if outcome.ok:
             return str(self.cluster_id)
