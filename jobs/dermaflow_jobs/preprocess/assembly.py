@@ -109,7 +109,7 @@ def assemble(
     for earlier, later in links:
         resembles[later].append(earlier)
     splits = place(
-        [entry.file_sha256 for _, entry in distinct.images],
+        [entry.content_sha256 for _, entry in distinct.images],
         [image.split for image, _ in distinct.images],
         resembles,
         rule,

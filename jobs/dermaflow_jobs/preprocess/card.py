@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from html import escape
 from itertools import islice
 
-from PIL import Image
-
 from dermaflow_jobs.contract.dataset import SPLITS, DatasetManifest
 from dermaflow_jobs.preprocess.assembly import Assembly, Kept
 from dermaflow_jobs.preprocess.decode import Decoded, DecodeOptions, decode
@@ -111,5 +109,5 @@ def _thumbnail(store: Store, one: Kept) -> str | None:
     if not isinstance(decoded, Decoded):
         return None
     out = io.BytesIO()
-    Image.fromarray(decoded.pixels).save(out, "JPEG", quality=80)
+    decoded.image.save(out, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 _MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
@@ -32,7 +31,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Converted:
             return Converted(opaque.convert("RGB"), (f"ICC profile not used: {error}"[:100],))
         if transform is not None:
             return Converted(ImageCms.applyTransform(opaque, transform) or opaque, ())
-    return Converted(opaque.convert("RGB"), ())
+    return Converted(opaque if opaque.mode == "RGB" else opaque.convert("RGB"), ())
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -55,10 +54,9 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
 
 
-def shades_of_gray(pixels: NDArray[np.uint8], p: int = 6) -> NDArray[np.uint8]:
+def shades_of_gray(image: Image.Image, p: int = 6) -> Image.Image:
     """Scale channels so that their Minkowski means agree (Finlayson and Trezzi 2004, p = 6)."""
-    values = pixels.astype(np.float32) / 255
+    values = np.asarray(image, dtype=np.float32) / 255
     light = np.power(np.mean(np.power(values, p), axis=(0, 1)), 1 / p)
     gain = light.mean() / np.maximum(light, 1e-4)
-    even: NDArray[np.uint8] = np.clip(np.rint(values * gain * 255), 0, 255).astype(np.uint8)
-    return even
+    return Image.fromarray(np.clip(np.rint(values * gain * 255), 0, 255).astype(np.uint8))

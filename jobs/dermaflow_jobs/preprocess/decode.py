@@ -10,8 +10,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from dermaflow_jobs.contract.dataset import SYNTHETIC_SOFTWARE
@@ -19,8 +18,11 @@ from dermaflow_jobs.preprocess.colour import shades_of_gray, to_srgb
 from dermaflow_jobs.preprocess.reasons import Reason
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
-GAP = 2.0
-"""A JPEG is decoded at the smallest power-of-two scale still this many times larger than asked for."""
+FILTER = Image.Resampling.HAMMING
+"""Antialiased, and half the work of LANCZOS. After a scaled decode it comes as near to a full one as that does."""
+
+BLOCK = 2**20
+"""Bytes that the decoder is given at a time; Pillow's 64 kB cost libjpeg restarts."""
 
 # Ours is the bound, per run and before decoding; Pillow's own stays above it for what it alone sees (frames).
 Image.MAX_IMAGE_PIXELS = 512 * 10**6
@@ -35,8 +37,6 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-Pixels = NDArray[np.uint8]
-
 
 @dataclass(frozen=True)
 class DecodeOptions:
@@ -49,8 +49,8 @@ class DecodeOptions:
 
 @dataclass(frozen=True)
 class Decoded:
-    pixels: Pixels
-    """size × size × 3, sRGB."""
+    image: Image.Image
+    """size × size, RGB in sRGB."""
     width: int
     height: int
     """Of the file, upright."""
@@ -97,18 +97,15 @@ def _decode(data: bytes, options: DecodeOptions) -> Decoded:
             raise _RefusedError(Reason.TOO_MANY_PIXELS, f"{width} × {height}")
         orientation, software = _exif(image)
         profile = image.info.get("icc_profile")
-        asked = round(options.size * GAP)
-        image.draft(None, (asked, asked))
-        small = plain(image).resize((options.size, options.size), Image.Resampling.LANCZOS, reducing_gap=GAP)
+        small = shrink(image, options.size)
         notes = () if getattr(image, "n_frames", 1) == 1 else ("first of several frames",)
     converted = to_srgb(small, profile)
     upright = converted.image if orientation not in TURNS else converted.image.transpose(TURNS[orientation])
-    pixels = np.asarray(upright)
     if options.colour_constancy:
-        pixels = shades_of_gray(pixels)
+        upright = shades_of_gray(upright)
     if orientation >= 5:
         width, height = height, width
-    return Decoded(pixels, width, height, software == SYNTHETIC_SOFTWARE, notes + converted.notes)
+    return Decoded(upright, width, height, software == SYNTHETIC_SOFTWARE, notes + converted.notes)
 
 
 def _exif(image: Image.Image) -> tuple[int, str]:
@@ -119,6 +116,18 @@ def _exif(image: Image.Image) -> tuple[int, str]:
     except Exception:  # noqa: BLE001
         return 1, ""
     return orientation if orientation in TURNS else 1, str(software).strip("\0 ")
+
+
+def shrink(image: ImageFile.ImageFile, size: int) -> Image.Image:
+    """Squashed to size × size. A JPEG is decoded at the smallest power-of-two scale that is not below it.
+
+    The box matters: libjpeg rounds the scaled size up, so the last row and column are partly beyond the picture, and
+    without the box all pixels shift by up to one (PSNR 26 dB instead of 38 in the worst case measured).
+    """
+    image.decodermaxblock = BLOCK
+    drafted = image.draft(None, (size, size))
+    box = drafted[1] if drafted else None
+    return plain(image).resize((size, size), FILTER, box=box, reducing_gap=2.0)
 
 
 def plain(image: Image.Image) -> Image.Image:

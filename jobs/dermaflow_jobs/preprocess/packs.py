@@ -25,7 +25,7 @@ class Entry:
     offset: int
     record_bytes: int
     """The thumbnail's THUMB_BYTES follow."""
-    file_sha256: str
+    content_sha256: str
     pixel_sha256: str
     phash: int
     width: int

@@ -20,9 +20,9 @@ class SplitRule:
     valid_share: float
     test_share: float
 
-    def by_content(self, file_sha256: str) -> Split:
+    def by_content(self, content_sha256: str) -> Split:
         """Test lies at the low end, so that another valid_share moves no image into or out of it."""
-        digest = hashlib.sha256(f"{self.salt}:{file_sha256}".encode()).digest()
+        digest = hashlib.sha256(f"{self.salt}:{content_sha256}".encode()).digest()
         at = int.from_bytes(digest[:8], "big") / 2**64
         if at < self.test_share:
             return "test"
@@ -34,7 +34,7 @@ def place(
 ) -> list[Split | None]:
     """A split for every image, in order of arrival; None for one that would bridge two splits.
 
-    `contents`: SHA-256 of each file. `resembles`: image → the earlier images that it resembles. An official split is
+    `contents`: a hash of each. `resembles`: image → the earlier images that it resembles. An official split is
     always kept, even where it puts a pair on two sides.
     """
     placed: list[Split | None] = []

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 
+from PIL import Image
+
 from dermaflow_jobs.preprocess.decode import DecodeOptions, Undecodable
+from dermaflow_jobs.preprocess.duplicates import perceptual_hash
 from dermaflow_jobs.preprocess.fetch import read_ahead, read_listed
 from dermaflow_jobs.preprocess.images import Processed, process
 from dermaflow_jobs.preprocess.packs import Entry, Outcome, Refusal, index_lines
@@ -52,21 +55,29 @@ class Decoder:
     def __call__(self, sources: tuple[Source, ...]) -> list[Outcome]:
         pack_id = hashlib.sha256("\n".join(source.content_id for source in sources).encode()).hexdigest()[:32]
         body = bytearray()
-        outcomes = list(self._outcomes(sources, pack_id, body))
+        outcomes = self._outcomes(sources, pack_id, body)
         layout = self.store.layout
         self.store.put_bytes(layout.decoded_pack(self.decoder_id, pack_id), bytes(body))
         self.store.put_bytes(layout.decoded_index(self.decoder_id, pack_id), index_lines(outcomes))
         return outcomes
 
-    def _outcomes(self, sources: tuple[Source, ...], pack_id: str, body: bytearray) -> Iterator[Outcome]:
+    def _outcomes(self, sources: tuple[Source, ...], pack_id: str, body: bytearray) -> list[Outcome]:
+        """Appends the pack's bytes to `body`. Hashes come last, together: between two JPEGs each costs four times more,
+        for caches are cold.
+        """
+        outcomes: list[Outcome] = []
+        thumbs: list[Image.Image] = []
         for source, data in read_ahead(sources, attrgetter("size"), partial(_read, self.store)):
             result = Undecodable(data, "") if isinstance(data, Reason) else process(data, self.options)
             if isinstance(result, Undecodable):
-                yield Refusal(source.content_id, result.reason, result.detail)
+                outcomes.append(Refusal(source.content_id, result.reason, result.detail))
             else:
-                yield _entry(source, pack_id, len(body), result)
+                outcomes.append(_entry(source, pack_id, len(body), result))
+                thumbs.append(result.thumb)
                 body += result.record
-                body += result.thumb
+                body += result.thumb.tobytes()
+        hashes = map(perceptual_hash, thumbs)
+        return [one if isinstance(one, Refusal) else replace(one, phash=next(hashes)) for one in outcomes]
 
 
 def _read(store: Store, source: Source) -> bytes | Reason:
@@ -79,9 +90,9 @@ def _entry(source: Source, pack_id: str, offset: int, processed: Processed) -> E
         pack_id=pack_id,
         offset=offset,
         record_bytes=len(processed.record),
-        file_sha256=processed.file_sha256,
+        content_sha256=processed.content_sha256,
         pixel_sha256=processed.pixel_sha256,
-        phash=processed.phash,
+        phash=0,
         width=processed.width,
         height=processed.height,
         synthetic=processed.synthetic,
