@@ -50,11 +50,11 @@ class Wire:
         self._endpoint = stand_in.endpoint
 
     def call(self, operation: str, body: Any) -> tuple[int, Any]:
-        request = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(
             self._endpoint, json.dumps(body).encode(), {"X-Amz-Target": f"ElasticMapReduce.{operation}"}
         )
         try:
-            with urllib.request.urlopen(request) as answer:  # noqa: S310
+            with urllib.request.urlopen(request) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
@@ -296,7 +296,7 @@ def test_calls_are_counted_by_operation_and_origin(stand_in: StandIn, emr: Any, 
     """EMR and S3 calls by name; the stand-in's own are left out."""
 
     def counted() -> dict[str, int]:
-        with urllib.request.urlopen(f"{stand_in.endpoint}/_local_aws/calls") as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{stand_in.endpoint}/_local_aws/calls") as answer:
             calls: dict[str, int] = json.load(answer)["calls"]
             return calls
 

@@ -6,12 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from stand_in import job_flow, shell
 
 from local_aws.emr.driver import ClusterDriver, Host
 from local_aws.emr.environment import Image
 from local_aws.emr.records import ClusterRecord
-from local_aws.emr.requests import Caller, cluster_of
+from local_aws.emr.requests import Caller, cluster_of, steps_of
+from local_aws.emr.steps import NotRunnableError, command_of, what_went_wrong
 from local_aws.emr.store import ClusterStore, now
 from local_aws.settings import Latencies, Settings
 
@@ -62,3 +64,35 @@ def test_the_folder_of_a_cluster_goes_with_it(tmp_path: Path, image: Path) -> No
     while folder.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("stderr", "message"),
+    [
+        (
+            "Traceback (most recent call last):\nValueError: bad\n26/11/23 09:48:45 INFO Hook: Deleting\n",
+            "ValueError: bad",
+        ),
+        ("a.b.MyError: one\ncleaning up\n", "a.b.MyError: one"),
+        (
+            'Exception in thread "main" java.io.IOException: x\n\tat a.b\n',
+            'Exception in thread "main" java.io.IOException: x',
+        ),
+        ("no such file\n26/11/23 09:48:45 INFO Hook: Deleting\n", "no such file"),
+        ("", ""),
+    ],
+)
+def test_a_failed_step_is_told_by_its_exception(stderr: str, message: str) -> None:
+    """Not by what Spark logs while it shuts down."""
+    assert what_went_wrong(stderr) == message
+
+
+def test_a_yarn_master_is_the_clusters_own_spark() -> None:
+    """`--master yarn` is left out; cluster mode, which needs YARN, is refused."""
+    submit = shell(
+        "", HadoopJarStep={"Jar": "command-runner.jar", "Args": ["spark-submit", "--master", "yarn", "a.py"]}
+    )
+    (step,) = steps_of([submit], now(), concurrency=1)
+    assert command_of(step) == ["spark-submit", "a.py"]
+    with pytest.raises(NotRunnableError, match="--deploy-mode cluster"):
+        command_of(step.model_copy(update={"args": ("spark-submit", "--deploy-mode", "cluster", "a.py")}))

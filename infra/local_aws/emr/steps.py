@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import threading
 from pathlib import Path
@@ -18,6 +19,17 @@ log = logging.getLogger(__name__)
 COMMAND_RUNNER = "command-runner.jar"
 KILL_AFTER_SECONDS = 10.0
 """A process that does not heed SEND_INTERRUPT is killed after this."""
+
+
+_EXCEPTION = re.compile(r"^(?:Exception in thread .*|[\w.]+(?:Error|Exception|Interrupt)\b.*)$", re.MULTILINE)
+_LOG_LINE = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d ")
+
+
+def what_went_wrong(stderr: str) -> str:
+    """The line of stderr that EMR would show: the last exception, else the last line that Spark did not log."""
+    exceptions = _EXCEPTION.findall(stderr)
+    said = [line.strip() for line in stderr.splitlines() if line.strip() and not _LOG_LINE.match(line)]
+    return str((exceptions or said or [""])[-1])[:1000]
 
 
 class NotRunnableError(Exception):
@@ -107,16 +119,14 @@ class RunningStep:
             self._logs.upload(where, files)
 
     def _failure(self, code: int) -> Failure:
-        """EMR guesses at a reason from stderr, and mostly says Unknown Error."""
-        lines = [line.strip() for line in self._tail().splitlines() if line.strip()]
         folder = self._logs.step_folder(self.step.id)
         return Failure(
             reason="Unknown Error.",
-            message=(lines[-1] if lines else f"Command exiting with ret '{code}'")[:1000],
+            message=what_went_wrong(self._tail()) or f"Command exiting with ret '{code}'",
             log_file=f"{folder}stderr.gz" if folder else None,
         )
 
     def _tail(self) -> str:
         with (self.folder / "stderr").open("rb") as file:
-            file.seek(max(0, (self.folder / "stderr").stat().st_size - 4096))
+            file.seek(max(0, (self.folder / "stderr").stat().st_size - 65_536))
             return file.read().decode(errors="replace")
