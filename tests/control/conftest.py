@@ -19,10 +19,10 @@ os.environ |= {
     "AIRFLOW_HOME": tempfile.mkdtemp(prefix="dermaflow-airflow-"),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-    "AIRFLOW__CORE__DAGS_FOLDER": str(REPO / "dags"),
+    "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent / "dags"),
     "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPO / "plugins"),
 }
-sys.path[:0] = [str(REPO / "plugins"), str(REPO / "dags")]
+sys.path[:0] = [str(REPO / "plugins"), str(Path(__file__).parent / "dags")]
 
 from aws_account import ACCESS_KEY, REGION, SECRET, Account  # noqa: E402
 from fake_run import FakeRun  # noqa: E402

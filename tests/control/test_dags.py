@@ -1,0 +1,134 @@
+"""The DAGs as Airflow sees them, and one run through Airflow itself."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import pkgutil
+from pathlib import Path
+
+import pytest
+from airflow.sdk import DAG, TriggerRule
+from aws_account import OVER, REPO, Account
+
+import dermaflow.operators
+from dermaflow.operators.base import AwsOperator
+from dermaflow.operators.spark_step import SparkStepOperator
+
+PIPELINE = (
+    "check_inputs publish_code create_cluster wait_for_cluster verify_environment"
+    " preprocess train evaluate gather_metrics promote"
+)
+DAG_IDS = {"lesion_training", "emr_reaper"}
+
+
+@pytest.fixture(scope="module")
+def dags() -> dict[str, DAG]:
+    """As Airflow's own loader finds them."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(REPO / "dags", load_op_links=False)
+    assert bag.import_errors == {}
+    return dict(bag.dags)
+
+
+@pytest.fixture(scope="module")
+def training(dags: dict[str, DAG]) -> DAG:
+    return dags["lesion_training"]
+
+
+def operators() -> list[type[AwsOperator]]:
+    """Every operator class of the package, found by walking it."""
+    found = set()
+    for module in pkgutil.iter_modules(dermaflow.operators.__path__):
+        for value in vars(importlib.import_module(f"dermaflow.operators.{module.name}")).values():
+            if inspect.isclass(value) and issubclass(value, AwsOperator):
+                found.add(value)
+    return sorted(found, key=lambda each: each.__name__)
+
+
+def test_the_pipeline_reads_as_the_design_has_it(training: DAG) -> None:
+    """One path from check to promotion; the results do not wait for the teardown."""
+    for before, after in itertools.pairwise(PIPELINE.split()):
+        assert after in training.get_task(before).downstream_task_ids, (before, after)
+    assert "terminate_cluster" in training.get_task("evaluate").downstream_task_ids
+    assert training.get_task("terminate_cluster").downstream_task_ids == set()
+
+
+def test_the_teardown_runs_even_when_creating_failed(training: DAG) -> None:
+    """A teardown needs one of its setups to succeed: publish_code has, whenever there may be a cluster."""
+    teardown = training.get_task("terminate_cluster")
+    assert teardown.is_teardown
+    assert teardown.trigger_rule == TriggerRule.ALL_DONE_SETUP_SUCCESS
+    assert teardown.on_failure_fail_dagrun
+    setups = {task.task_id for task in training.tasks if task.is_setup}
+    assert setups == {"publish_code", "create_cluster"} <= teardown.upstream_task_ids
+
+
+def test_nothing_runs_away(training: DAG) -> None:
+    """One run at a time, no catching up; every task has retries and a limit of time.
+
+    No dagrun_timeout: when it strikes, Airflow marks unfinished tasks SKIPPED, the teardown with them.
+    """
+    assert training.max_active_runs == 1
+    assert training.catchup is False
+    assert training.dagrun_timeout is None
+    assert all(task.retries and task.execution_timeout for task in training.tasks)
+
+
+def test_the_queue_names_the_steps_that_follow(training: DAG) -> None:
+    """So that EMR has them before Airflow gets to their tasks, and cancels them if one fails."""
+    first = training.get_task("verify_environment")
+    chain, task = [], first
+    while (following := [t for t in task.downstream_list if isinstance(t, SparkStepOperator)]) != []:
+        (task,) = following
+        chain.append(task.task_id)
+    assert list(first.then) == chain
+    steps = [first, *(training.get_task(task_id) for task_id in chain)]
+    assert {step.action_on_failure for step in steps} == {"CANCEL_AND_WAIT"}
+
+
+def test_every_dag_file_is_wiring_only(dags: dict[str, DAG]) -> None:
+    """On one screen, without a function or a class."""
+    assert set(dags) == DAG_IDS
+    for path in (REPO / "dags").glob("*.py"):
+        text = path.read_text()
+        assert len(text.splitlines()) <= 75, path.name
+        assert "def " not in text, path.name
+    assert all(dag.doc_md for dag in dags.values())
+
+
+@pytest.mark.parametrize("operator", operators(), ids=lambda each: each.__name__)
+def test_an_operator_can_be_used_by_anybody(operator: type[AwsOperator]) -> None:
+    """Its template fields exist, it takes keywords only, and a concrete one shows how it is used."""
+    names = [name for base in operator.__mro__ for name in inspect.signature(base.__init__).parameters]
+    assert set(operator.template_fields) <= set(names)
+    kinds = [p.kind for p in inspect.signature(operator.__init__).parameters.values() if p.name != "self"]
+    assert inspect.Parameter.POSITIONAL_ONLY not in kinds
+    assert inspect.Parameter.POSITIONAL_OR_KEYWORD not in kinds
+    if operator.__name__ not in {"AwsOperator", "WaitingOperator", "JobStepOperator"}:
+        assert ".. code-block:: python" in (operator.__doc__ or "")
+
+
+def test_airflow_loads_the_registration_file_and_not_the_package() -> None:
+    """The loader would run every module of the package under its bare stem, `types` and all."""
+    ignored = [line for line in (REPO / "plugins/.airflowignore").read_text().splitlines() if line[:1] != "#"]
+    assert ignored == ["dermaflow/"]
+    from airflow._shared.module_loading.file_discovery import find_path_from_directory
+
+    seen = {Path(path).name for path in find_path_from_directory(str(REPO / "plugins"), ".airflowignore")}
+    assert seen & {"dermaflow_plugin.py", "errors.py"} == {"dermaflow_plugin.py"}
+
+
+def test_a_run_through_airflow(account: Account, airflow_db: None) -> None:
+    """Templates, XComs, deferral and teardown as Airflow does them; steps added ahead are found by their tasks."""
+    from through_airflow import dag
+
+    run = dag.test()
+    assert run.state == "success"
+    cluster_id = str(run.get_task_instance("create").xcom_pull(task_ids="create"))
+    steps = account.emr.list_steps(ClusterId=cluster_id)["Steps"]
+    assert [step["Name"].split()[0] for step in steps[::-1]] == ["first", "second", "third"]
+    assert all(step["Status"]["State"] == "COMPLETED" for step in steps)
+    assert account.cluster_state(cluster_id) in OVER
