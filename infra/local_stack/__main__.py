@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import signal
 import sys
 from typing import Any
 
@@ -31,6 +32,7 @@ def main() -> int:
     run.add_argument("--per-class", type=int, default=200, help="synthetic images a class")
     run.add_argument("--conf", type=json.loads, default={}, help="parameters of the run, as JSON")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda _signum, _frame: sys.exit("ended by a signal"))  # so that `finally` runs
     console = Console(width=None if sys.stdout.isatty() else 160)
     try:
         return _command(args, load_config(), console)
