@@ -1,21 +1,26 @@
-"""`python -m chaos [--only TEXT]`: prints a row a fault, writes `build/chaos.json`, exits with 0 if every row holds."""
+"""`python -m chaos`: prints a row a fault, writes `build/chaos.json`, exits with 0 if every row holds."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import logging
+import shutil
+import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from queue import Queue
+from typing import get_args
 
 from rich.console import Console
 
 from chaos.faults import Fault, catalogue
 from chaos.observe import Row, observe
-from chaos.scene import fired, scene
+from chaos.scene import Props, Scene, fired, scene
+from dermaflow_jobs.contract.steps import StepName
 from local_stack import airflow
 from local_stack.config import REPO, load_config
 from local_stack.images import JOBS_PYTHON
@@ -29,44 +34,57 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
     parser.add_argument("--only", default="", help="faults whose name holds this text")
     parser.add_argument("--out", type=Path, default=REPO / "build" / "chaos.json")
+    parser.add_argument("--stacks", type=int, default=2, help="stacks side by side")
+    parser.add_argument("--real-jobs", action="store_true", help="train for real in every fault: three times slower")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda _signum, _frame: sys.exit("ended by a signal"))
     faults = [fault for fault in catalogue() if args.only in fault.name]
     console = Console(width=150)
     BUILD.mkdir(parents=True, exist_ok=True)
-    template, folder = _template(), _images()
+    props = Props(_template(), _images(), REPO if args.real_jobs else _light_code())
     console.print(f"{'fault':52} " + " ".join(f"{c:>8}" for c in COLUMNS) + f" {'ended':16} {'seconds':>7}  holds")
-    rows = []
-    for fault in faults:
-        row = strike(fault, template=template, folder=folder)
-        rows.append(row)
-        figures = " ".join(f"{getattr(row, column):>8}" for column in COLUMNS)
-        verdict = "yes" if row.holds else "NO" + ("" if row.fired else " (never fired)")
-        console.print(f"{row.fault:52} {figures} {row.ended:16} {row.seconds:>7.1f}  {verdict}", highlight=False)
-        args.out.write_text(json.dumps(summary(rows), indent=1) + "\n")
+    rows: list[Row] = []
+    places: Queue[Path] = Queue()
+    for number in range(args.stacks):
+        places.put(BUILD / f"stack-{number}")
+    with ThreadPoolExecutor(args.stacks) as pool:
+        for running in as_completed([pool.submit(strike, fault, places, props) for fault in faults]):
+            rows.append(running.result())
+            _print(console, rows[-1])
+            args.out.write_text(json.dumps(summary(rows), indent=1) + "\n")
+    console.print({name: count for name, count in summary(rows).items() if name != "rows"})
     return 0 if rows and all(row.holds for row in rows) else 1
 
 
-def strike(fault: Fault, *, template: Path, folder: Path) -> Row:
+def strike(fault: Fault, places: Queue[Path], props: Props) -> Row:
     """One fault on one clean stack."""
-    with scene(BUILD / "stack", template, folder, runs=fault.runs, rules=list(fault.rules)) as stage:
-        began = time.monotonic()
-        stage.trigger(fault.conf)
-        acted = True
-        if fault.act:
-            try:
-                fault.act(stage)
-            except Exception:
-                log.exception("%s: the act failed", fault.name)
-                acted = False
-        states = stage.wait_for_end(seconds=420 * fault.runs)
-        return observe(
-            stage,
-            name=fault.name,
-            fired=acted and (not fault.rules or fired(stage.config) > 0),
-            states=states,
-            seconds=time.monotonic() - began,
-            must_succeed=fault.must_succeed,
-        )
+    place = places.get()
+    try:
+        with scene(place, props, runs=fault.runs, rules=list(fault.rules)) as stage:
+            return _strike(fault, stage)
+    finally:
+        places.put(place)
+
+
+def _strike(fault: Fault, stage: Scene) -> Row:
+    began = time.monotonic()
+    stage.trigger(fault.conf)
+    acted = True
+    if fault.act:
+        try:
+            fault.act(stage)
+        except Exception:
+            log.exception("%s: the act failed", fault.name)
+            acted = False
+    states = stage.wait_for_end(seconds=420 * fault.runs)
+    return observe(
+        stage,
+        name=fault.name,
+        fired=acted and (not fault.rules or fired(stage.config) > 0),
+        states=states,
+        seconds=time.monotonic() - began,
+        must_succeed=fault.must_succeed,
+    )
 
 
 def summary(rows: list[Row]) -> dict[str, object]:
@@ -78,15 +96,20 @@ def summary(rows: list[Row]) -> dict[str, object]:
         "ledger_lost": sum(row.ledger_lost for row in rows),
         "ledger_duplicated": sum(row.ledger_duplicated for row in rows),
         "unfinished": sum(row.unfinished for row in rows),
-        "rows": [asdict(row) | {"holds": row.holds} for row in rows],
+        "rows": [row.as_dict() for row in rows],
     }
+
+
+def _print(console: Console, row: Row) -> None:
+    figures = " ".join(f"{getattr(row, column):>8}" for column in COLUMNS)
+    verdict = "yes" if row.holds else "NO" + ("" if row.fired else " (never fired)")
+    console.print(f"{row.fault:52} {figures} {row.ended:16} {row.seconds:>7.1f}  {verdict}", highlight=False)
 
 
 def _template() -> Path:
     """An Airflow home with a migrated database, made once: it is not what is tested, and takes 10 s."""
     home = BUILD / "template"
-    if not (home / "airflow").exists():
-        airflow.prepare(load_config(home))
+    airflow.prepare(load_config(home))
     return home / "airflow"
 
 
@@ -96,6 +119,19 @@ def _images() -> Path:
         command = [str(JOBS_PYTHON), "-m", "dermaflow_jobs.synthetic", "--out", str(folder), "--seed", "7"]
         subprocess.run([*command, "--per-class", "16"], check=True, capture_output=True)
     return folder
+
+
+def _light_code() -> Path:
+    """What `DERMAFLOW_CODE_DIR` names: the repository's code with the four jobs replaced; the lock is the same."""
+    code = BUILD / "code"
+    shutil.rmtree(code, ignore_errors=True)
+    skip = shutil.ignore_patterns(".venv", "__pycache__", ".*cache")
+    shutil.copytree(REPO / "jobs", code / "jobs", ignore=skip)
+    shutil.copytree(REPO / "infra" / "emr", code / "infra" / "emr", ignore=skip)
+    light = (Path(__file__).parent / "light_step.py").read_text()
+    for step in get_args(StepName):
+        (code / "jobs" / "dermaflow_jobs" / step / "__main__.py").write_text(light.replace("@step@", step))
+    return code
 
 
 if __name__ == "__main__":

@@ -74,17 +74,29 @@ class Scene:
         self.api.http.post(f"/api/v2/dags/{DAG_ID}/clearTaskInstances", json=body).raise_for_status()
 
 
+@dataclass(frozen=True)
+class Props:
+    """What every scene is made from."""
+
+    airflow_home: Path
+    """With a migrated database."""
+    images: Path
+    code: Path
+    """What `DERMAFLOW_CODE_DIR` names."""
+
+
 @contextmanager
-def scene(state: Path, template: Path, folder: Path, *, runs: int, rules: list[dict[str, Any]]) -> Iterator[Scene]:
-    """Everything up, rules standing, nothing triggered. `template`: an Airflow home with a migrated database."""
+def scene(state: Path, props: Props, *, runs: int, rules: list[dict[str, Any]]) -> Iterator[Scene]:
+    """Everything up, rules standing, nothing triggered."""
     shutil.rmtree(state, ignore_errors=True)
-    shutil.copytree(template, state / "airflow")
+    shutil.copytree(props.airflow_home, state / "airflow")
     config = load_config(state)
     proxy_port = config.ports["proxy"]
     environment = airflow.environment(config)
     connection = json.loads(environment["AIRFLOW_CONN_AWS_DEFAULT"])
     connection["extra"]["endpoint_url"] = proxy = f"http://127.0.0.1:{proxy_port}"
     environment["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps(connection)
+    environment["DERMAFLOW_CODE_DIR"] = str(props.code)
     try:
         stack.start_aws(config)
         command = ["microburst", "--upstream", config.aws_url, "--port", str(proxy_port), "--host", "127.0.0.1"]
@@ -92,7 +104,7 @@ def scene(state: Path, template: Path, folder: Path, *, runs: int, rules: list[d
         airflow.start(config, environment)
         stack.wait_for_aws(config)
         aws.found_account(config)
-        source = images.Source(folder, "chaos")
+        source = images.Source(props.images, "chaos")
         images.upload(source, config, lambda _done, _total: None)
         processes.wait_until(config, "proxy", lambda: _answers(proxy), seconds=30)
         httpx.post(f"{proxy}/_microburst/rules", json=rules).raise_for_status()

@@ -1,0 +1,65 @@
+"""A job of the contract that hands on what the real one would, after two seconds and without Spark or TensorFlow.
+
+Chaos is about what stands around the jobs, and runs sixty times; with the real ones it would take hours. This file
+takes the place of `dermaflow_jobs/<step>/__main__.py` in the bundle that chaos publishes; the step is still started by
+spark-submit, in the environment that the bootstrap action built. `--real-jobs` runs the real ones instead.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from dermaflow_jobs.contract.metrics import Metrics, SplitMetrics
+from dermaflow_jobs.contract.steps import EvaluateReport, PreprocessReport, TrainReport, VerifyReport
+from dermaflow_jobs.runtime.step import StepContext, run_step
+
+STEP = "@step@"
+DATASET_ID = "0" * 32
+
+
+def body(context: StepContext) -> None:
+    for done in range(4):
+        context.progress.report("pretending", done + 1, 4, "parts")
+        time.sleep(0.5)
+    layout, run_key, classes = context.layout, context.run_key, context.spec.options.data.classes
+    if STEP == "evaluate":
+        context.store.put(layout.metrics(run_key), metrics(run_key, classes))
+    reports = {
+        "verify": VerifyReport(processes=()),
+        "preprocess": PreprocessReport(dataset_id=DATASET_ID, reused=False, images=48, quarantined=0, seconds=2),
+        "train": TrainReport(
+            dataset_id=DATASET_ID, model="light", parameters=1, workers=1, epochs=1, images_per_second=1, seconds=2
+        ),
+        "evaluate": EvaluateReport(seconds=2),
+    }
+    context.store.put(layout.step_report(run_key, STEP), reports[STEP])
+
+
+def metrics(run_key: str, classes: tuple[str, ...]) -> Metrics:
+    """Chance level on three images, marked as synthetic."""
+    count = len(classes)
+    chance = SplitMetrics(
+        images=count,
+        images_per_class=dict.fromkeys(classes, 1),
+        accuracy=1 / count,
+        balanced_accuracy=1 / count,
+        auc=dict.fromkeys(classes, 0.5),
+        mean_auc=0.5,
+        confusion=tuple(tuple(int(column == 0) for column in range(count)) for _ in range(count)),
+    )
+    return Metrics(
+        run_key=run_key,
+        dataset_id=DATASET_ID,
+        classes=classes,
+        image_size=32,
+        model="light",
+        synthetic=True,
+        train_images=count,
+        splits={"valid": chance},
+        created_at=datetime.now(UTC),
+    )
+
+
+if __name__ == "__main__":
+    run_step(STEP, body)  # type: ignore[arg-type]
