@@ -4,10 +4,46 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from dermaflow_jobs.contract.base import Value
 from dermaflow_jobs.contract.dataset import Split
+
+
+class Interval(Value):
+    """95 %, by bootstrap over groups of images that belong together (one image each where none are known)."""
+
+    low: float
+    high: float
+
+
+class OperatingPoint(Value):
+    """A class against the rest at the threshold that gave at least this sensitivity on the validation split."""
+
+    wanted_sensitivity: float
+    threshold: float
+    sensitivity: float
+    specificity: float
+
+
+class Calibration(Value):
+    """Before and after dividing the logits by the temperature, which was fitted on the validation split."""
+
+    temperature: float
+    ece_before: float
+    ece_after: float
+    """Expected calibration error, 15 bins of confidence (Guo et al. 2017)."""
+    brier_before: float
+    brier_after: float
+    """Over all classes, 0 to 2."""
+
+
+class Subgroup(Value):
+    """Scores of the images of one age band or sex."""
+
+    images: int
+    accuracy: float
+    auc: dict[str, float | None]
 
 
 class SplitMetrics(Value):
@@ -22,6 +58,17 @@ class SplitMetrics(Value):
     mean_auc: float | None
     confusion: tuple[tuple[int, ...], ...]
     """Rows: true class; columns: predicted; both in the order of `Metrics.classes`."""
+    isic2017_mean_auc: float | None = None
+    """The challenge's third score: mean of the AUCs of melanoma and seborrheic keratosis. None for other classes."""
+    intervals: dict[str, Interval] = Field(default_factory=dict)
+    """Of accuracy, balanced_accuracy, mean_auc, isic2017_mean_auc and auc:<class>, where defined."""
+    sensitivity: dict[str, float | None] = Field(default_factory=dict)
+    specificity: dict[str, float | None] = Field(default_factory=dict)
+    """Class against the rest, the most probable class counting as the answer."""
+    operating_points: dict[str, tuple[OperatingPoint, ...]] = Field(default_factory=dict)
+    calibration: Calibration | None = None
+    subgroups: dict[str, Subgroup] = Field(default_factory=dict)
+    """`sex: female`, `age: under 40`, …: where known."""
 
 
 class Metrics(Value):

@@ -9,9 +9,9 @@ from pathlib import Path
 import keras
 
 from dermaflow_jobs.contract.dataset import Split
-from dermaflow_jobs.contract.metrics import Metrics, SplitMetrics
+from dermaflow_jobs.contract.metrics import Metrics
 from dermaflow_jobs.evaluate.predictions import Predictions, predict_records
-from dermaflow_jobs.evaluate.scores import score
+from dermaflow_jobs.evaluate.report import score_splits
 from dermaflow_jobs.evaluate.worker import EvaluateWorker
 from dermaflow_jobs.models.saved import ModelFileError, load_model
 from dermaflow_jobs.runtime.errors import JobError
@@ -31,7 +31,7 @@ def evaluate_on(worker: EvaluateWorker) -> Metrics:
                 f" the dataset has {manifest.classes} at {manifest.image_size} px",
                 remedy="Run train again for this dataset.",
             )
-        splits = {split: _evaluate(worker, model, split, Path(folder)) for split in worker.splits}
+        predictions = {split: _predict(worker, model, split, Path(folder)) for split in worker.splits}
     return Metrics(
         run_key=worker.run_key,
         dataset_id=manifest.dataset_id,
@@ -40,12 +40,12 @@ def evaluate_on(worker: EvaluateWorker) -> Metrics:
         model=info.architecture,
         synthetic=manifest.synthetic,
         train_images=manifest.images("train"),
-        splits=splits,
+        splits=score_splits(predictions, manifest.classes, temperature=info.temperature),
         created_at=datetime.now(UTC),
     )
 
 
-def _evaluate(worker: EvaluateWorker, model: keras.Model, split: Split, folder: Path) -> SplitMetrics:
+def _predict(worker: EvaluateWorker, model: keras.Model, split: Split, folder: Path) -> Predictions:
     store, manifest, run_key = worker.store, worker.manifest, worker.run_key
     images = manifest.images(split)
     if not images:
@@ -60,4 +60,4 @@ def _evaluate(worker: EvaluateWorker, model: keras.Model, split: Split, folder: 
     predictions = Predictions.concatenate(parts)
     table = predictions.to_csv(manifest.classes).encode()
     store.put_bytes(store.layout.predictions(run_key, split), table, content_type="text/csv")
-    return score(predictions.labels, predictions.probabilities, manifest.classes)
+    return predictions

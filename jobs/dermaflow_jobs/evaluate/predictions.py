@@ -21,34 +21,38 @@ BATCH = 64
 class Predictions:
     """Columns of equal length."""
 
-    image_ids: tuple[str, ...]
-    keys: tuple[str, ...]
+    image_ids: np.ndarray
+    keys: np.ndarray
+    groups: np.ndarray
+    """Lesion, patient or near-duplicates; empty where not known."""
+    ages: np.ndarray
+    """NaN where not known."""
+    sexes: np.ndarray
+    """Empty where not known."""
     labels: np.ndarray
     """Index into the classes."""
     probabilities: np.ndarray
     """(images, classes)"""
 
     def __len__(self) -> int:
-        return len(self.image_ids)
+        return len(self.labels)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
-        return cls(
-            image_ids=tuple(name for part in parts for name in part.image_ids),
-            keys=tuple(key for part in parts for key in part.keys),
-            labels=np.concatenate([part.labels for part in parts]),
-            probabilities=np.concatenate([part.probabilities for part in parts]),
-        )
+        names = cls.__dataclass_fields__
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+    def bootstrap_groups(self) -> np.ndarray:
+        """The group, or the image's own key where it has none."""
+        return np.where(self.groups == "", np.char.add("image:", self.keys), self.groups)
 
     def to_csv(self, classes: Sequence[str]) -> str:
         """Columns image_id, key, label, predicted, then a probability a class."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["image_id", "key", "label", "predicted", *classes])
-        for row, (image_id, key) in enumerate(zip(self.image_ids, self.keys, strict=True)):
-            p = self.probabilities[row]
-            label, predicted = classes[self.labels[row]], classes[p.argmax()]
-            writer.writerow([image_id, key, label, predicted, *(f"{value:.6f}" for value in p)])
+        for image_id, key, label, p in zip(self.image_ids, self.keys, self.labels, self.probabilities, strict=True):
+            writer.writerow([image_id, key, classes[label], classes[p.argmax()], *(f"{value:.6f}" for value in p)])
         return out.getvalue()
 
 
@@ -56,10 +60,19 @@ def predict_records(model: keras.Model, paths: Sequence[str], image_size: int) -
     """For every record of local TFRecord files, in batches."""
     records = tf.data.TFRecordDataset(list(paths))
     fields = records.map(lambda record: decode_with_names(record, image_size), num_parallel_calls=tf.data.AUTOTUNE)
-    image_ids, keys, labels, probabilities = [], [], [], []
-    for batch in fields.batch(BATCH).prefetch(2):
-        image_ids += [name.decode() for name in batch["image_id"].numpy()]
-        keys += [key.decode() for key in batch["key"].numpy()]
-        labels.append(batch["label"].numpy())
-        probabilities.append(model.predict_on_batch(tf.cast(batch["image"], tf.float32)))
-    return Predictions(tuple(image_ids), tuple(keys), np.concatenate(labels), np.concatenate(probabilities))
+    return Predictions.concatenate([_predict(model, batch) for batch in fields.batch(BATCH).prefetch(2)])
+
+
+def _predict(model: keras.Model, batch: dict[str, tf.Tensor]) -> Predictions:
+    def text(name: str) -> np.ndarray:
+        return np.array([value.decode() for value in batch[name].numpy()], dtype=np.str_)
+
+    return Predictions(
+        image_ids=text("image_id"),
+        keys=text("key"),
+        groups=text("group"),
+        ages=batch["age"].numpy(),
+        sexes=text("sex"),
+        labels=batch["label"].numpy(),
+        probabilities=np.asarray(model.predict_on_batch(tf.cast(batch["image"], tf.float32)), np.float64),
+    )

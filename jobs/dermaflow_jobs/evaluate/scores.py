@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from sklearn import metrics as sk
@@ -11,27 +11,50 @@ from dermaflow_jobs.contract.metrics import SplitMetrics
 
 
 def score(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> SplitMetrics:
-    """`labels` (images,) as indices into `classes`, `probabilities` (images, classes)."""
+    """Those without intervals. `labels` (images,) are indices into `classes`, `probabilities` (images, classes)."""
     predicted = probabilities.argmax(axis=1)
-    every = np.arange(len(classes))
-    present = np.unique(labels)
-    confusion = sk.confusion_matrix(labels, predicted, labels=every)
-    recalls = sk.recall_score(labels, predicted, labels=present, average=None, zero_division=0)
-    auc = {name: class_auc(labels == index, probabilities[:, index]) for index, name in enumerate(classes)}
-    known = [value for value in auc.values() if value is not None]
+    confusion = sk.confusion_matrix(labels, predicted, labels=np.arange(len(classes)))
+    sensitivity, specificity = _rates(confusion, classes)
+    auc = auc_by_class(labels, probabilities, classes)
     return SplitMetrics(
         images=len(labels),
         images_per_class={name: int((labels == index).sum()) for index, name in enumerate(classes)},
         accuracy=float(sk.accuracy_score(labels, predicted)),
-        balanced_accuracy=float(np.mean(recalls)) if len(present) == len(classes) else None,
+        balanced_accuracy=mean_if_all(sensitivity.values()),
         auc=auc,
-        mean_auc=float(np.mean(known)) if len(known) == len(classes) else None,
+        mean_auc=mean_if_all(auc.values()),
+        isic2017_mean_auc=mean_if_all((auc.get("melanoma"), auc.get("seborrheic_keratosis"))),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion),
+        sensitivity=sensitivity,
+        specificity=specificity,
     )
 
 
-def class_auc(is_class: np.ndarray, probability: np.ndarray) -> float | None:
-    """One class against the rest; None where one of the two has no image."""
+def auc_by_class(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> dict[str, float | None]:
+    """Each class against the rest; None where one of the two has no image."""
+    return {name: _auc(labels == index, probabilities[:, index]) for index, name in enumerate(classes)}
+
+
+def _auc(is_class: np.ndarray, probability: np.ndarray) -> float | None:
     if is_class.all() or not is_class.any():
         return None
     return float(sk.roc_auc_score(is_class, probability))
+
+
+def mean_if_all(values: Iterable[float | None]) -> float | None:
+    """None if one of them is."""
+    known = list(values)
+    return None if None in known else float(np.mean([value for value in known if value is not None]))
+
+
+def _rates(confusion: np.ndarray, classes: Sequence[str]) -> tuple[dict[str, float | None], dict[str, float | None]]:
+    """Sensitivity and specificity of each class against the rest."""
+    own, images = confusion.sum(axis=1), confusion.sum()
+    sensitivity: dict[str, float | None] = {}
+    specificity: dict[str, float | None] = {}
+    for k, name in enumerate(classes):
+        hit, others = confusion[k, k], images - own[k]
+        false_alarms = confusion[:, k].sum() - hit
+        sensitivity[name] = float(hit / own[k]) if own[k] else None
+        specificity[name] = float(1 - false_alarms / others) if others else None
+    return sensitivity, specificity

@@ -22,18 +22,27 @@ LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class AugmentRanges:
-    """From the fine-tuning recipe that did best on ISIC 2017 here; dermoscopy has no up, so any angle goes."""
+    """How far an image may vary; flips and angles always do, for dermoscopy has no up."""
 
-    zoom: tuple[float, float] = (0.55, 1.05)
+    zoom: tuple[float, float]
     """Side of the window that is seen, relative to the image; above 1 the border is reflected."""
+    brightness: float
+    contrast: float
+    saturation: float
+    gain: float
+    """Of each channel."""
     shift: float = 0.05
-    brightness: float = 0.25
-    contrast: float = 0.25
-    saturation: float = 0.4
-    gain: float = 0.1
+    """Of the window, relative to the image's side."""
 
 
-def augment(images: KerasTensor, draws: KerasTensor, ranges: AugmentRanges = AugmentRanges()) -> KerasTensor:
+STRONG = AugmentRanges(zoom=(0.55, 1.05), brightness=0.25, contrast=0.25, saturation=0.4, gain=0.1)
+"""For a network that knows pictures: the fine-tuning recipe that did best on ISIC 2017."""
+
+GENTLE = AugmentRanges(zoom=(0.85, 1.05), brightness=0.05, contrast=0.05, saturation=0.08, gain=0.02)
+"""For one that starts from nothing: colours and size are the first it learns by."""
+
+
+def augment(images: KerasTensor, draws: KerasTensor, ranges: AugmentRanges) -> KerasTensor:
     """`images` (batch, size, size, 3) in 0…255, of any type; `draws` (batch, DRAWS) uniform. Gives float32 in 0…255.
 
     Shapes must be known: compile it (`jit_compile`) for a batch size.

@@ -8,10 +8,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dermaflow_jobs.models import efficientnet_lite0, seed_cnn, small_cnn
+from dermaflow_jobs.models.augment import GENTLE, STRONG, AugmentRanges
 from dermaflow_jobs.runtime.errors import JobError
 
 if TYPE_CHECKING:
     import keras
+    from keras import KerasTensor
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,14 @@ class Architecture:
     build: Callable[[int, int, bool], keras.Model]
     min_size: int
     """Smallest image side in pixels that every layer still has something to see of."""
+    augmentation: AugmentRanges
 
 
 ARCHITECTURES = MappingProxyType(
     {
-        "seed_cnn": Architecture(seed_cnn.build, seed_cnn.MIN_SIZE),
-        "small_cnn": Architecture(small_cnn.build, small_cnn.MIN_SIZE),
-        "efficientnet_lite0": Architecture(efficientnet_lite0.build, efficientnet_lite0.MIN_SIZE),
+        "seed_cnn": Architecture(seed_cnn.build, seed_cnn.MIN_SIZE, GENTLE),
+        "small_cnn": Architecture(small_cnn.build, small_cnn.MIN_SIZE, GENTLE),
+        "efficientnet_lite0": Architecture(efficientnet_lite0.build, efficientnet_lite0.MIN_SIZE, STRONG),
     }
 )
 
@@ -51,10 +54,25 @@ def build_logits(name: str, *, image_size: int, classes: int, synchronized: bool
     return ARCHITECTURES[name].build(image_size, classes, synchronized)
 
 
-def with_probabilities(logits: keras.Model, *, temperature: float = 1.0) -> keras.Model:
-    """The same network, sharing its weights, that ends in calibrated class probabilities: softmax(logits / T)."""
+def as_classifier(network: keras.Model, *, temperature: float = 1.0, eight_views: bool = False) -> keras.Model:
+    """The finished model, sharing the network's weights: softmax(logits / temperature).
+
+    With eight views, logits are the mean over the image's flips and quarter turns; dermoscopy has no up.
+    """
     import keras
 
-    scaled = keras.layers.Rescaling(1.0 / temperature, name="temperature", dtype="float32")(logits.output)
-    probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(scaled)
-    return keras.Model(logits.input, probabilities, name=logits.name)
+    image = keras.Input(network.input_shape[1:], name="image")
+    if eight_views:
+        each = [network(view) for view in _dihedral(image)]
+        logits = keras.layers.Average(name="mean_of_views")(each)
+    else:
+        logits = network(image)
+    scaled = keras.layers.Rescaling(1.0 / temperature, name="temperature", dtype="float32")(logits)
+    return keras.Model(image, keras.layers.Softmax(name="probabilities", dtype="float32")(scaled), name="classifier")
+
+
+def _dihedral(image: KerasTensor) -> list[KerasTensor]:
+    from keras import ops
+
+    upright = [image, ops.transpose(image, (0, 2, 1, 3))]
+    return [ops.flip(view, axis=axes) for view in upright for axes in ((), (1,), (2,), (1, 2))]

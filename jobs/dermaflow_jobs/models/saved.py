@@ -25,6 +25,10 @@ class ModelInfo(Value):
     image_size: int
     temperature: float
     """Already in the network: its output is softmax(logits / temperature)."""
+    eight_views: bool
+    """Already in the network: its logits are the mean over flips and quarter turns."""
+    colour_constancy: bool
+    """As the images it learned from were preprocessed."""
     synthetic: bool
     run_key: str
     dataset_id: str
@@ -54,7 +58,7 @@ def load_model(path: Path) -> tuple[keras.Model, ModelInfo]:
             remedy="The file is damaged or was made by something else; train again or restore it.",
         ) from error
     expected = (None, len(info.classes))
-    if model.output_shape != expected:
+    if getattr(model, "output_shape", None) != expected:
         raise ModelFileError(f"{path.name} gives {model.output_shape} where its classes need {expected}")
     return model, info
 

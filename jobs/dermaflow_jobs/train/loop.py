@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dermaflow_jobs.models.registry import build_logits
+from dermaflow_jobs.models.registry import ARCHITECTURES, build_logits
 from dermaflow_jobs.runtime.errors import JobError
 from dermaflow_jobs.runtime.placement import Placement
 from dermaflow_jobs.train.averages import MovingAverage
@@ -98,15 +98,16 @@ class Training:
         )
 
     def _pipeline(self, context: tf.distribute.InputContext) -> tf.data.Dataset:
+        options = self.problem.options
         return training_batches(
             self.problem.train,
             image_size=self.problem.image_size,
-            seed=self.problem.options.seed,
-            global_batch=self.problem.options.batch_size,
+            seed=options.seed,
+            global_batch=options.batch_size,
             first_sample=self.done * self.problem.samples_per_epoch,
             share=Share(context.input_pipeline_id, context.num_input_pipelines),
             replicas=context.num_replicas_in_sync // context.num_input_pipelines,
-            augmented=self.problem.options.augment,
+            ranges=ARCHITECTURES[options.model].augmentation if options.augment else None,
         )
 
     def _distributed_step(self, images: Any, labels: Any) -> tf.Tensor:

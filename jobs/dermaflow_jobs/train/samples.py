@@ -7,12 +7,12 @@ records come in rounds, each round in an order of its own, so every image is dra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
 
-from dermaflow_jobs.models.augment import DRAWS, augment
+from dermaflow_jobs.models.augment import DRAWS, AugmentRanges, augment
 from dermaflow_jobs.train.records import decode
 from dermaflow_jobs.train.shards import ClassFiles
 
@@ -37,9 +37,11 @@ def training_batches(
     first_sample: int,
     share: Share,
     replicas: int = 1,
-    augmented: bool = True,
+    ranges: AugmentRanges | None = None,
 ) -> tf.data.Dataset:
     """Endless batches of (images float32 in 0…255, one-hot labels) for each of `replicas` devices.
+
+    Without `ranges` images are not augmented.
 
     `global_batch` must be a multiple of all replicas of all shares.
     """
@@ -55,12 +57,21 @@ def training_batches(
 
     prepared = mine.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     batches = prepared.batch(part // replicas, drop_remainder=True)
-    vary = tf.function(augment, jit_compile=True) if augmented else lambda images, _: tf.cast(images, tf.float32)
+    vary = _vary(ranges)
     return batches.map(
         lambda images, labels, draws: (vary(images, draws), labels),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     ).prefetch(4)
+
+
+def _vary(ranges: AugmentRanges | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    if ranges is None:
+        return lambda images, _: tf.cast(images, tf.float32)
+    compiled: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = tf.function(
+        lambda images, draws: augment(images, draws, ranges), jit_compile=True
+    )
+    return compiled
 
 
 def _numbered_records(classes: Sequence[ClassFiles], seed: int, first_sample: int) -> tf.data.Dataset:

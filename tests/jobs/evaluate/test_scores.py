@@ -21,6 +21,9 @@ def test_scores_of_a_small_table_worked_out_by_hand():
     assert scores.balanced_accuracy == pytest.approx((1 / 2 + 2 / 3 + 1) / 3)
     assert scores.auc["a"] == pytest.approx(7 / 8)
     assert scores.auc["c"] == 1.0
+    assert scores.sensitivity == pytest.approx({"a": 1 / 2, "b": 2 / 3, "c": 1})
+    assert scores.specificity == pytest.approx({"a": 3 / 4, "b": 2 / 3, "c": 1})
+    assert scores.isic2017_mean_auc is None
     assert scores.images_per_class == {"a": 2, "b": 3, "c": 1}
 
 

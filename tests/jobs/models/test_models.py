@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 
 from dermaflow_jobs.contract.options import TrainOptions
-from dermaflow_jobs.models.augment import DRAWS, AugmentRanges, augment
-from dermaflow_jobs.models.registry import ARCHITECTURES, build_logits, with_probabilities
+from dermaflow_jobs.models.augment import DRAWS, STRONG, augment
+from dermaflow_jobs.models.registry import ARCHITECTURES, as_classifier, build_logits
 from dermaflow_jobs.models.saved import INFO_MEMBER, ModelFileError, ModelInfo, load_model, save_model
 from dermaflow_jobs.runtime.errors import JobError
 
@@ -21,6 +22,8 @@ INFO = ModelInfo(
     classes=("a", "b", "c"),
     image_size=32,
     temperature=1.5,
+    eight_views=False,
+    colour_constancy=False,
     synthetic=True,
     run_key="r",
     dataset_id="d",
@@ -51,7 +54,7 @@ def test_images_too_small_for_the_network_are_refused(name):
 def saved(tmp_path_factory) -> tuple[Path, keras.Model]:
     path = tmp_path_factory.mktemp("model") / "model.keras"
     logits = build_logits("small_cnn", image_size=32, classes=3)
-    save_model(with_probabilities(logits, temperature=1.5), path, INFO)
+    save_model(as_classifier(logits, temperature=1.5), path, INFO)
     return path, logits
 
 
@@ -63,6 +66,13 @@ def test_a_saved_model_gives_calibrated_probabilities(saved):
     expected = keras.ops.softmax(logits(images) / 1.5)
     np.testing.assert_allclose(model(images), expected, atol=1e-5)
     assert info == INFO
+
+
+def test_eight_views_make_the_answer_the_same_however_the_image_is_turned():
+    model = as_classifier(build_logits("small_cnn", image_size=32, classes=3), eight_views=True)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
+    for turned in (np.rot90(images, axes=(1, 2)), images[:, ::-1], images.transpose(0, 2, 1, 3)):
+        np.testing.assert_allclose(model(turned), model(images), atol=1e-6)
 
 
 def damage(path: Path, to: Path, how: str) -> None:
@@ -105,7 +115,7 @@ def neutral(count: int) -> np.ndarray:
     return draws
 
 
-STILL = AugmentRanges(zoom=(1.0, 1.0))
+STILL = replace(STRONG, zoom=(1.0, 1.0))
 
 
 def test_augmentation_can_be_nothing_at_all():
@@ -129,10 +139,10 @@ def test_what_comes_from_outside_is_reflected_and_colours_stay_in_range():
     rng = np.random.default_rng(2)
     grey = np.full((8, 32, 32, 3), 100, np.uint8)
     draws = rng.uniform(size=(8, DRAWS)).astype("float32")
-    result = np.asarray(augment(grey, draws))
+    result = np.asarray(augment(grey, draws, STRONG))
     assert np.ptp(result, axis=(1, 2)).max() < 0.01
     noise = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
-    varied = np.asarray(augment(noise, draws))
+    varied = np.asarray(augment(noise, draws, STRONG))
     assert varied.min() >= 0
     assert varied.max() <= 255
 
@@ -142,5 +152,5 @@ def test_saturation_zero_leaves_brightness():
     image = np.tile(np.array([200, 100, 50], np.uint8), (1, 32, 32, 1))
     draws = neutral(1)
     draws[:, 7] = 0.0
-    result = np.asarray(augment(image, draws, AugmentRanges(zoom=(1, 1), saturation=1.0)))
+    result = np.asarray(augment(image, draws, replace(STILL, saturation=1.0)))
     np.testing.assert_allclose(result, 0.299 * 200 + 0.587 * 100 + 0.114 * 50, atol=0.1)

@@ -10,6 +10,7 @@ import pytest
 
 from dermaflow_jobs.contract.dataset import DatasetManifest
 from dermaflow_jobs.contract.options import TrainOptions
+from dermaflow_jobs.models.augment import STRONG
 from dermaflow_jobs.runtime.errors import JobError
 from dermaflow_jobs.runtime.placement import Placement
 from dermaflow_jobs.train.problem import Problem
@@ -27,7 +28,7 @@ def files(store, manifest, tmp_path_factory):
 
 
 def draw(files, batches: int, *, first_sample: int = 0, share: Share = WHOLE, **options):
-    given = {"image_size": 40, "seed": 7, "global_batch": 12, "augmented": False, **options}
+    given = {"image_size": 40, "seed": 7, "global_batch": 12, **options}
     dataset = training_batches(files["train"], first_sample=first_sample, share=share, **given)
     taken = list(dataset.take(batches).as_numpy_iterator())
     return np.concatenate([images for images, _ in taken]), np.concatenate([labels for _, labels in taken])
@@ -48,10 +49,10 @@ def test_classes_are_drawn_evenly_and_images_within_them_equally_often(files):
 
 def test_workers_share_one_sequence_that_can_be_entered_anywhere(files):
     """Two shares put together are the whole; and a start in the middle gives what would have come there."""
-    images, labels = draw(files, 6, augmented=True)
-    halves = [draw(files, 6, augmented=True, share=Share(i, 2))[0].reshape(6, 6, 40, 40, 3) for i in (0, 1)]
+    images, labels = draw(files, 6, ranges=STRONG)
+    halves = [draw(files, 6, ranges=STRONG, share=Share(i, 2))[0].reshape(6, 6, 40, 40, 3) for i in (0, 1)]
     np.testing.assert_allclose(np.concatenate(halves, axis=1).reshape(images.shape), images, atol=1e-3)
-    later, later_labels = draw(files, 2, augmented=True, first_sample=48)
+    later, later_labels = draw(files, 2, ranges=STRONG, first_sample=48)
     np.testing.assert_allclose(later, images[48:], atol=1e-3)
     assert (later_labels == labels[48:]).all()
 
@@ -59,7 +60,7 @@ def test_workers_share_one_sequence_that_can_be_entered_anywhere(files):
 def test_every_draw_is_augmented_anew(files):
     """The same image comes back different each round, unless augmentation is off."""
     plain, labels = draw(files, 20)
-    varied, _ = draw(files, 20, augmented=True)
+    varied, _ = draw(files, 20, ranges=STRONG)
     own = labels[:, 2] == 1
     assert len({image.tobytes() for image in plain[own]}) == 13
     assert len({image.tobytes() for image in varied[own]}) == own.sum()

@@ -53,6 +53,11 @@ def test_evaluate_scores_the_validation_split_alone(store, finished):
     valid = metrics.splits["valid"]
     assert valid.images == 20
     assert valid.mean_auc > 0.7
+    assert valid.intervals["mean_auc"].low <= valid.mean_auc <= valid.intervals["mean_auc"].high
+    assert valid.isic2017_mean_auc == pytest.approx((valid.auc["melanoma"] + valid.auc["seborrheic_keratosis"]) / 2)
+    assert valid.calibration.brier_after > 0
+    assert valid.operating_points["melanoma"][0].sensitivity >= 0.82
+    assert valid.subgroups["sex: female"].images + valid.subgroups["sex: male"].images == 20
     rows = list(csv.DictReader(io.StringIO(store.get_bytes(store.layout.predictions("whole", "valid")).decode())))
     assert len({row["image_id"] for row in rows}) == 20
     right = sum(row["label"] == row["predicted"] for row in rows)
