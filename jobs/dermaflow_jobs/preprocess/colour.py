@@ -29,8 +29,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Converted:
             transform = _transform(profile, opaque.mode)
         except (ImageCms.PyCMSError, OSError, ValueError) as error:
             return Converted(opaque.convert("RGB"), (f"ICC profile not used: {error}"[:100],))
-        if transform is not None:
-            return Converted(ImageCms.applyTransform(opaque, transform) or opaque, ())
+        return Converted(ImageCms.applyTransform(opaque, transform) or opaque, ())
     return Converted(opaque if opaque.mode == "RGB" else opaque.convert("RGB"), ())
 
 
@@ -43,14 +42,12 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 @lru_cache(maxsize=64)
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """None where the profile is sRGB itself. Raises PyCMSError or ValueError where it does not fit."""
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    """Raises PyCMSError, OSError or ValueError where the profile is broken or for another mode."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     space = source.profile.xcolor_space.strip()
     if _MODE_OF_SPACE.get(space) != mode:
         raise ValueError(f"{space} profile in {mode} image")
-    if "srgb" in (ImageCms.getProfileDescription(source) or "").lower():
-        return None
     return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
 
 
