@@ -1,7 +1,10 @@
 #!/bin/bash
 # Bootstrap action: builds the jobs' Python environment and unpacks their code, on every node of a cluster.
 #
-#   bootstrap.sh --bundle s3://BUCKET/…/code/<code id>/ --venv DIR --code DIR
+#   bootstrap.sh --bundle s3://BUCKET/…/code/<code id>/ --venv DIR --code DIR [--archives s3://BUCKET/…/]
+#
+# With --archives, the first node that builds an environment publishes it there as one archive, and later nodes unpack
+# that in place of building: no package index is needed then. An archive that is corrupt is removed and made anew.
 #
 # Runs as user hadoop on Amazon Linux 2023 (python3 is 3.9 with pip, python3.11 is there without pip), and on any
 # machine that has bash, flock, aws, python3 with pip and python3.11. The folders' names carry hashes of what is in
@@ -34,18 +37,20 @@ die() {
 trap 'die "line $LINENO ended with code $?" "see the output above"' ERR
 
 parse_arguments() {
-  bundle='' venv='' code=''
+  local usage="give --bundle URI --venv DIR --code DIR [--archives URI]"
+  bundle='' venv='' code='' archives=''
   while (($#)); do
     case $1 in
-      --bundle | --venv | --code)
-        (($# > 1)) || die "$1 has no value" "give --bundle URI --venv DIR --code DIR"
+      --bundle | --venv | --code | --archives)
+        (($# > 1)) || die "$1 has no value" "$usage"
         printf -v "${1#--}" '%s' "${2%/}"
         shift 2
         ;;
-      *) die "unknown argument $1" "give --bundle URI --venv DIR --code DIR" ;;
+      *) die "unknown argument $1" "$usage" ;;
     esac
   done
   [[ $bundle == s3://* ]] || die "--bundle is '$bundle', not an s3:// URI" "give the folder code/<id>/ that the bundle was published to"
+  [[ -z $archives || $archives == s3://* ]] || die "--archives is '$archives', not an s3:// URI" "$usage"
   [[ $venv == /*/* && $code == /*/* ]] || die "--venv '$venv' and --code '$code' must be absolute" "give --venv DIR --code DIR"
   [[ ${venv%/*} == "${code%/*}" ]] || die "--venv and --code must have one parent folder" "give both below one environment root"
   root=${venv%/*}
@@ -83,7 +88,7 @@ fetch_bundle() {
   local name
   aws s3 cp --recursive --only-show-errors "$bundle/" "$work/bundle/" || die "cannot read $bundle/" \
     "check that the code was published there and that the instance profile may s3:GetObject and s3:ListBucket"
-  [[ -f $work/bundle/SHA256SUMS ]] || die "$bundle/SHA256SUMS is missing" "publish the code again"
+  [[ -f $work/bundle/SHA256SUMS ]] || die "there is no $bundle/SHA256SUMS" "the code was not published there, or not to its end: publish it again"
   (cd "$work/bundle" && sha256sum --quiet --strict -c SHA256SUMS) || die "$bundle/ does not match its SHA256SUMS" \
     "the bundle is corrupt or incomplete: delete it and publish the code again"
   for name in "${BUNDLE_FILES[@]}"; do
@@ -115,13 +120,13 @@ try() {
   esac
 }
 
-install_uv() {
+install_tools() {
   try "see the output of pip above" env -u PIP_USER -u PIP_TARGET python3 -m pip install --quiet --no-input --no-deps \
-    --disable-pip-version-check --require-hashes --target "$work/uv" -r "$work/bundle/uv-requirements.txt"
+    --disable-pip-version-check --require-hashes --target "$work/tools" -r "$work/bundle/uv-requirements.txt"
 }
 
 build_venv() {
-  local uv=$work/uv/bin/uv
+  local uv=$work/tools/bin/uv
   export UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$venv UV_CACHE_DIR=${UV_CACHE_DIR:-$root/.uv-cache}
   rm -rf "$venv"
   try "see the output of uv above" "$uv" venv --quiet --no-project --python 3.11 "$venv"
@@ -130,7 +135,13 @@ build_venv() {
 
 # Imports every package that the lock's runtime part names. Also leaves their byte code, which YARN's user could not.
 check_imports() {
-  TF_CPP_MIN_LOG_LEVEL=2 "$venv/bin/python" - "$work/bundle/pyproject.toml" <<'PYTHON' || die "the environment is built but does not import" "see the traceback above; change jobs/pyproject.toml and lock again"
+  check_packages import || die "the environment is built but does not import" \
+    "see the traceback above; change jobs/pyproject.toml and lock again"
+}
+
+# `import` or, quicker, `present`.
+check_packages() {
+  TF_CPP_MIN_LOG_LEVEL=2 "$venv/bin/python" - "$work/bundle/pyproject.toml" "$1" <<'PYTHON'
 import importlib
 import re
 import sys
@@ -148,10 +159,88 @@ for requirement in project["dependencies"] + project["optional-dependencies"]["r
     if name not in modules and ";" in requirement:
         continue  # for another platform
     for module in modules[name]:
-        if not module.startswith("_"):
+        if sys.argv[2] == "import" and not module.startswith("_"):
             importlib.import_module(module)
     print(f"bootstrap: {name} {metadata.version(name)}")
 PYTHON
+}
+
+# Archives hold links to this machine's Python and modules built for it: one place for each lock, architecture and Python.
+archive_place() {
+  local environment pythons
+  environment=$(cd "$work/bundle" && cat pyproject.toml uv.lock uv-requirements.txt | sha256sum)
+  pythons=$({
+    python3.11 -c 'import sys; print(sys.version, sys.base_prefix)'
+    python3 -c 'import sys; print(sys.version_info[:2])'
+  } | sha256sum)
+  echo "$archives/${environment:0:16}-$(uname -m)-${pythons:0:8}"
+}
+
+# Fails where there is no archive, or none that is whole. Their names are their hashes.
+unpack_archive() {
+  local archive tools hash
+  aws s3 cp --recursive --only-show-errors "$place/" "$work/archive/" || return 1
+  tools=$(compgen -G "$work/archive/*.tools.tar.gz" | head -1)
+  archive=$(compgen -G "$work/archive/*.tar.zst" | head -1)
+  [[ -n $archive && -n $tools ]] || return 1
+  for file in "$archive" "$tools"; do
+    hash=$(sha256sum <"$file")
+    [[ $(basename "$file") == "${hash%% *}".* ]] || refuse_archive "the hash of $(basename "$file") is ${hash%% *}" || return 1
+  done
+  rm -rf "$venv"
+  mkdir -p "$work/tools" "$venv"
+  tar -C "$work/tools" -xzf "$tools" || refuse_archive "$(basename "$tools") cannot be unpacked" || return 1
+  zstd decompress <"$archive" | tar -C "$venv" -xf - || refuse_archive "$(basename "$archive") cannot be unpacked" || return 1
+  check_packages present || refuse_archive "the environment in it is not whole"
+}
+
+refuse_archive() {
+  echo "bootstrap: the archive in $place/ is refused: $1; it is removed and the environment built" >&2
+  aws s3 rm --recursive --only-show-errors "$place/" || echo "bootstrap: it could not be removed" >&2
+  rm -rf "$work/archive" "$work/tools" "$venv"
+  return 1
+}
+
+# On a cluster the primary node alone publishes. That it could not is no reason to fail: the environment is there.
+publish_archive() {
+  local file hash
+  if grep -qs '"isMaster": *false' /mnt/var/lib/info/instance.json; then return; fi
+  mkdir "$work/publish"
+  tar -C "$work/tools" --exclude ./bin --exclude './uv*' -czf "$work/publish/tools.tar.gz" .
+  tar -C "$venv" -cf - --exclude ./READY . | zstd compress >"$work/publish/tar.zst"
+  for file in tools.tar.gz tar.zst; do # the archive last: with it the place is complete
+    hash=$(sha256sum <"$work/publish/$file")
+    aws s3 cp --only-show-errors "$work/publish/$file" "$place/${hash%% *}.$file" ||
+      echo "bootstrap: $place/ could not be written: the next cluster builds its environment too" >&2
+  done
+}
+
+# Amazon Linux has the library but not always the program.
+zstd() {
+  PYTHONPATH=$work/tools python3 -c '
+import sys, zstandard
+source, target = sys.stdin.buffer, sys.stdout.buffer
+if sys.argv[1] == "compress":
+    zstandard.ZstdCompressor(level=3, threads=-1).copy_stream(source, target)
+else:
+    zstandard.ZstdDecompressor().copy_stream(source, target)
+' "$1"
+}
+
+make_environment() {
+  if [[ -n $archives ]]; then
+    place=$(archive_place)
+    local phase_began=$SECONDS
+    phase=archive
+    if unpack_archive; then
+      echo "bootstrap: archive: $((SECONDS - phase_began)) s"
+      return
+    fi
+  fi
+  in_phase tools install_tools
+  in_phase environment build_venv
+  in_phase imports check_imports
+  [[ -z $archives ]] || in_phase publish publish_archive
 }
 
 unpack_code() {
@@ -182,9 +271,7 @@ main() {
   in_phase machine check_machine
   in_phase fetch fetch_bundle
   if [[ ! -f $venv/READY ]] || ! "$venv/bin/python" -c '' 2>/dev/null; then
-    in_phase uv install_uv
-    in_phase environment build_venv
-    in_phase imports check_imports
+    make_environment
     echo "$bundle" >"$venv/READY"
   fi
   in_phase code unpack_code

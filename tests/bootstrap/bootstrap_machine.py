@@ -10,17 +10,21 @@ from pathlib import Path
 
 from bootstrap_bundle import EMR, Bundle
 
-# `aws s3 cp` with folders for buckets, and a record of its calls. Every other program is the real one.
+# `aws s3 cp` and `rm` with folders for buckets, and a record of its calls. Every other program is the real one.
 AWS = """#!/bin/bash
 set -e
 echo "$*" >>"$AWS_CALLS"
-[[ $1 == s3 && $2 == cp ]] || exit 64
-shift 2
+verb=$2; shift 2
 while [[ $1 == --* ]]; do shift; done
-source=${1/#s3:\\/\\//$BUCKETS/} target=${2/#s3:\\/\\//$BUCKETS/}
-[[ -e $source ]] || { echo "fatal error: NoSuchKey $1" >&2; exit 1; }
-if [[ $source == */ ]]; then mkdir -p "$target" && cp -r "$source." "$target"
-else mkdir -p "${target%/*}" && cp "$source" "$target"; fi
+source=${1/#s3:\\/\\//$BUCKETS/} target=${2-}; target=${target/#s3:\\/\\//$BUCKETS/}
+case $verb in
+  rm) rm -r "$source" ;;
+  cp)
+    if [[ $source == */ ]]; then # of what is not there, nothing is copied, and that is no error
+      [[ ! -d $source ]] || { mkdir -p "$target" && cp -r "$source." "$target"; }
+    else mkdir -p "${target%/*}" && cp "$source" "$target"; fi ;;
+  *) exit 64 ;;
+esac
 """
 
 
