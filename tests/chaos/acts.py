@@ -26,7 +26,7 @@ def kill_task(task_id: str) -> Act:
         end = time.monotonic() + 20
         while time.monotonic() < end:
             for process in _family(scene, "scheduler"):
-                if title in " ".join(process.cmdline()):
+                if title in _command_line(process):
                     time.sleep(0.5)  # past the imports, into the operator
                     process.kill()
                     return
@@ -96,7 +96,7 @@ def kill_step(step: str) -> Act:
         end = time.monotonic() + 120
         while time.monotonic() < end:
             for process in _family(scene, "local-aws"):
-                words = process.cmdline()
+                words = _command_line(process).split()
                 if any(word.endswith("launch.py") for word in words) and step in words:
                     process.kill()
                     return
@@ -121,3 +121,11 @@ def cancel_step(step: str) -> Act:
 def _family(scene: Scene, name: str) -> list[psutil.Process]:
     parent = processes.find(scene.config, name)
     return [*parent.children(recursive=True), parent] if parent else []
+
+
+def _command_line(process: psutil.Process) -> str:
+    """Empty for one that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""

@@ -75,8 +75,10 @@ def _wire() -> Iterator[Fault]:
 def _kills() -> Iterator[Fault]:
     slow_creation = ({"service": "emr", "operation": "RunJobFlow", "latency": {"min": 4000, "max": 4000}, "times": 1},)
     yield Fault("task killed while RunJobFlow is in flight", slow_creation, acts.kill_task("create_cluster"))
-    for task in ("check_inputs", "publish_code", "create_cluster", "gather_metrics"):
+    for task in ("check_inputs", "publish_code", "create_cluster"):
         yield Fault(f"task killed in {task}", act=acts.kill_task(task))
+    slow_writes = ({"service": "s3", "operation": "PutObject", "latency": {"min": 1000, "max": 1000}},)
+    yield Fault("task killed in gather_metrics", slow_writes, acts.kill_task("gather_metrics"))
     for phase in ("wait_for_cluster", "preprocess", "train", "terminate_cluster"):
         yield Fault(f"triggerer killed in {phase}", act=acts.kill_component("triggerer", phase))
     for phase in ("create_cluster", "wait_for_cluster", "train", "terminate_cluster"):
