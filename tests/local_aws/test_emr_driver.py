@@ -66,6 +66,15 @@ def test_the_folder_of_a_cluster_goes_with_it(tmp_path: Path, image: Path) -> No
     assert not folder.exists()
 
 
+def test_trouble_of_the_stand_in_itself_ends_the_cluster_and_is_named(tmp_path: Path) -> None:
+    """A machine image that cannot be made: INTERNAL_ERROR, never a cluster that hangs in STARTING."""
+    in_the_way = tmp_path / "image"
+    in_the_way.write_text("a file where the folder would be")
+    ended = live(tmp_path, in_the_way, Latencies(), job_flow())
+    assert (ended.state, ended.reason.code) == ("TERMINATED_WITH_ERRORS", "INTERNAL_ERROR")
+    assert "image" in ended.reason.message
+
+
 @pytest.mark.parametrize(
     ("stderr", "message"),
     [

@@ -125,6 +125,32 @@ def test_a_cluster_alive_at_the_kill_has_ended_with_errors_and_left_no_process(o
     wait_for(emr, another, "TERMINATED")
 
 
+def test_large_objects_are_streamed_with_moto_s_headers(stand_in: StandIn) -> None:
+    """Whole, by range, to the end, from the end, by version; with metadata; conditions and wrong ranges as in S3."""
+    s3 = stand_in.client("s3")
+    body = bytes(range(256)) * 10_000
+    s3.put_object(Bucket=BUCKET, Key="streamed", Body=b"small")
+    etag = s3.put_object(Bucket=BUCKET, Key="streamed", Body=body, Metadata={"a": "b"})["ETag"]
+
+    def get(**more: Any) -> Any:
+        return s3.get_object(Bucket=BUCKET, Key="streamed", **more)
+
+    whole = get()
+    assert (whole["Body"].read(), whole["ETag"], whole["Metadata"]) == (body, etag, {"a": "b"})
+    for asked, part in (("100-199", body[100:200]), ("2559000-", body[2559000:]), ("-7", body[-7:])):
+        answer = get(Range=f"bytes={asked}")
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 206
+        assert answer["ContentLength"] == len(part)
+        assert answer["Body"].read() == part
+    target = io.BytesIO()
+    s3.download_fileobj(BUCKET, "streamed", target)
+    assert target.getvalue() == body
+    for more, code in (({"IfNoneMatch": etag}, "304"), ({"Range": "bytes=9999999-"}, "InvalidRange")):
+        with pytest.raises(ClientError) as refused:
+            get(**more)
+        assert refused.value.response["Error"]["Code"] == code
+
+
 def test_of_twenty_writers_that_want_to_be_first_one_is(stand_in: StandIn) -> None:
     """If-None-Match is looked at and acted on in one go, as S3 does."""
     outcomes: list[str] = []

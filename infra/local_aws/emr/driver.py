@@ -55,9 +55,9 @@ class ClusterDriver:
         try:
             self._start_up()
             self._work()
-        except Exception:
+        except Exception as error:
             log.exception("%s: the stand-in itself failed", self._id)
-            self._store.apply(self._id, machine.TerminateAsked())
+            self._store.apply(self._id, machine.Broken(f"The stand-in for EMR failed: {error!r}"))
         self._tear_down()
 
     def _start_up(self) -> None:

@@ -120,6 +120,13 @@ class Lost:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """The stand-in itself failed: its bug, or this machine's trouble."""
+
+    message: str
+
+
+@dataclass(frozen=True)
 class Changed:
     """A setting: any of the record's fields that have no state machine."""
 
@@ -138,6 +145,7 @@ Event = (
     | IdleTooLong
     | Torn
     | Lost
+    | Broken
     | Changed
 )
 
@@ -270,6 +278,13 @@ def _(event: Lost, cluster: ClusterRecord, now: datetime) -> ClusterRecord:
         Reason(code="INTERNAL_ERROR", message=message),
         now,
     )
+
+
+@apply.register
+def _(event: Broken, cluster: ClusterRecord, now: datetime) -> ClusterRecord:
+    if cluster.state in GOING_OR_GONE:
+        return cluster
+    return _terminating(cluster, Reason(code="INTERNAL_ERROR", message=event.message), now, errors=True)
 
 
 @apply.register

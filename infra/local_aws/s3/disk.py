@@ -16,6 +16,7 @@ from moto.s3.utils import _VersionedKeyStore
 
 from local_aws.s3.bodies import BodyFolder, BodyOnDisk
 from local_aws.s3.index import Index, Row
+from local_aws.s3.large import large_object, stream
 from local_aws.s3.records import backend_of, dump, load
 from local_aws.s3.requests import change_of, deleted_keys, is_delete_objects
 
@@ -34,6 +35,9 @@ class S3Disk:
     def answer(self, app: Any, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """moto's answer, once what it changed is kept."""
         change = change_of(environ)
+        large = large_object(environ)
+        if large is not None:
+            return stream(app, environ, start_response, large)
         if change is None:
             unchanged: Iterable[bytes] = app(environ, start_response)
             return unchanged

@@ -25,13 +25,18 @@ def is_s3(environ: Mapping[str, Any]) -> bool:
     return "/s3/aws4_request" in authorization or not (authorization or "HTTP_X_AMZ_TARGET" in environ)
 
 
+def path_of(environ: Mapping[str, Any]) -> tuple[str, str]:
+    """Bucket and key, either may be empty. WSGI hands the path over as Latin-1; a key is UTF-8."""
+    path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
+    bucket, _, key = path.removeprefix("/").partition("/")
+    return bucket, key
+
+
 def change_of(environ: Mapping[str, Any]) -> Change | None:
     """None where nothing that is kept can change. For DeleteObjects the keys come from `deleted_keys`."""
     if environ["REQUEST_METHOD"] not in _MUTATING:
         return None
-    # WSGI hands the path over as Latin-1; a key is UTF-8.
-    path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
-    bucket, _, key = path.removeprefix("/").partition("/")
+    bucket, key = path_of(environ)
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     upload_of_part = environ["REQUEST_METHOD"] == "PUT" and "uploadId" in query
     if not bucket or upload_of_part or "uploads" in query:
