@@ -57,7 +57,7 @@ class ClusterDriver:
             self._work()
         except Exception as error:
             log.exception("%s: the stand-in itself failed", self._id)
-            self._store.apply(self._id, machine.Broken(f"The stand-in for EMR failed: {error!r}"))
+            self._store.apply(self._id, machine.Broken(f"The stand-in for EMR failed: {type(error).__name__}: {error}"))
         self._tear_down()
 
     def _start_up(self) -> None:
