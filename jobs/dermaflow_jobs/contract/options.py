@@ -105,9 +105,9 @@ class TrainOptions(Value):
         "seed_cnn is the network of 2021; small_cnn trains from nothing on a laptop; efficientnet_lite0 starts from"
         " ImageNet weights, scores best and costs most.",
     )
-    epochs: int = option(12, "Epochs", "Passes over samples_per_class images of every class.", ge=1, le=500)
+    epochs: int = option(20, "Epochs", "Passes over samples_per_class images of every class.", ge=1, le=500)
     samples_per_class: int = option(
-        400,
+        250,
         "Samples per class",
         "Images drawn evenly from each class every epoch, augmented anew each time.",
         unit="images",

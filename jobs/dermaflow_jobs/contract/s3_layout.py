@@ -108,6 +108,9 @@ class Layout:
     def metrics(self, run_key: str) -> str:
         return f"{self.run_prefix(run_key)}metrics.json"
 
+    def model_card(self, run_key: str) -> str:
+        return f"{self.run_prefix(run_key)}model_card.html"
+
     def predictions(self, run_key: str, split: str) -> str:
         return f"{self.run_prefix(run_key)}predictions-{split}.csv"
 

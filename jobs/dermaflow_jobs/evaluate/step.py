@@ -10,7 +10,7 @@ from dermaflow_jobs.runtime.step import StepContext
 
 
 def evaluate(context: StepContext) -> None:
-    """Reads train's report and model.keras; leaves predictions a split, metrics.json and its own report, that one last.
+    """Reads train's report and model.keras; leaves predictions, the model card, metrics.json and its own report.
 
     The test split is read only when the run spec asks for it.
     """

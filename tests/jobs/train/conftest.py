@@ -7,14 +7,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import boto3
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 
 from dermaflow_jobs.contract.dataset import DatasetManifest, Shard, Split
 from dermaflow_jobs.contract.options import EvaluateOptions, RunOptions, TrainOptions
@@ -30,26 +28,10 @@ BUCKET = "training-tests"
 
 
 @pytest.fixture(scope="package")
-def store() -> Iterator[Store]:
+def store(s3_endpoint: str) -> Store:
     """An empty bucket behind HTTP, for this process and those it starts."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    patch = pytest.MonkeyPatch()
-    for name, value in settings.items():
-        patch.setenv(name, value)
-    s3_client.cache_clear()
-    boto3.client("s3").create_bucket(Bucket=BUCKET)
-    yield Store(Layout(BUCKET, "dermaflow/"))
-    s3_client.cache_clear()
-    patch.undo()
-    server.stop()
+    s3_client().create_bucket(Bucket=BUCKET)
+    return Store(Layout(BUCKET, "dermaflow/"))
 
 
 def draw(label: int, index: int) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from html import unescape
 
 import pytest
 
@@ -63,6 +65,19 @@ def test_evaluate_scores_the_validation_split_alone(store, finished):
     right = sum(row["label"] == row["predicted"] for row in rows)
     assert right / 20 == valid.accuracy
     assert not store.exists(store.layout.predictions("whole", "test"))
+
+
+def test_the_model_card_stands_alone_and_says_what_the_model_is(store, finished):
+    """One page without links to elsewhere: synthetic, not for clinical use, scores, samples, how to make it again."""
+    page = store.get_bytes(store.layout.model_card("whole")).decode()
+    metrics = store.get(store.layout.metrics("whole"), Metrics)
+    assert not re.findall(r'(?:src|href)="(?!data:)', page.replace('xlink:href="#', ""))
+    assert page.count("<svg") == 4
+    assert page.count("heat map of") >= 3
+    for text in ("Synthetic:", "Not for clinical use", f"{metrics.splits['valid'].mean_auc:.3f}", "skin-tone"):
+        assert text in page
+    assert '--conf \'{"epochs": 2' in unescape(page)
+    assert "c" * 64 in page
 
 
 def test_what_an_executor_refuses_is_reported_and_not_tried_again(store, finished):

@@ -1,0 +1,61 @@
+"""Images to look at: for every class one that was recognised and the one that was mistaken most surely."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from dermaflow_jobs.evaluate.predictions import Predictions
+from dermaflow_jobs.train.records import decode_with_names
+
+
+@dataclass(frozen=True)
+class Sample:
+    image_id: str
+    label: int
+    probabilities: np.ndarray
+    pixels: np.ndarray
+    """uint8 (size, size, 3)"""
+
+    @property
+    def predicted(self) -> int:
+        return int(self.probabilities.argmax())
+
+
+def choose(predictions: Predictions) -> list[int]:
+    """Rows: for each class the surest right answer, then the surest wrong one, where there are such."""
+    predicted = predictions.probabilities.argmax(axis=1)
+    confidence = predictions.probabilities.max(axis=1)
+    rows = []
+    for label in np.unique(predictions.labels):
+        for chosen in (predicted == label, predicted != label):
+            members = np.flatnonzero((predictions.labels == label) & chosen)
+            if len(members):
+                rows.append(int(members[confidence[members].argmax()]))
+    return rows
+
+
+def fetch(predictions: Predictions, rows: list[int], paths: Iterable[str], image_size: int) -> list[Sample]:
+    """The chosen rows' pixels, shard by shard, no further than the last of them; in the order of `rows`."""
+    wanted = {predictions.keys[row]: row for row in rows}
+    found: dict[int, Sample] = {}
+    for path in paths:
+        for record in tf.data.TFRecordDataset(path).map(lambda record: decode_with_names(record, image_size)):
+            row = wanted.get(record["key"].numpy().decode())
+            if row is not None:
+                found[row] = _sample(predictions, row, record["image"].numpy())
+        if len(found) == len(wanted):
+            break
+    return [found[row] for row in rows if row in found]
+
+
+def _sample(predictions: Predictions, row: int, pixels: np.ndarray) -> Sample:
+    return Sample(
+        image_id=str(predictions.image_ids[row]),
+        label=int(predictions.labels[row]),
+        probabilities=predictions.probabilities[row],
+        pixels=pixels,
+    )
