@@ -63,9 +63,7 @@ def confusion(scores: SplitMetrics, classes: Sequence[str]) -> str:
     axes.imshow(counts / np.maximum(1, counts.sum(axis=1, keepdims=True)), cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(counts.shape):
         colour = "white" if counts[row, column] > counts[row].sum() / 2 else "black"
-        axes.text(
-            column, row, str(counts[row, column]), ha="center", va="center", color="white" if share > 0.5 else "black"
-        )
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
     names = [name.replace("_", "\n") for name in classes]
     axes.set_xticks(range(len(classes)), names)
     axes.set_yticks(range(len(classes)), names)
