@@ -286,6 +286,11 @@ CODE_CASES = {
         lambda t: t + "\nfrom dermaflow_jobs.verify.lost import x\n",
         "imports dermaflow_jobs.verify.lost",
     ),
+    "contract that Airflow does not know": (
+        "jobs/dermaflow_jobs/contract/options.py",
+        lambda t: t + "\n# of a later commit\n",
+        "e.g. options.py",
+    ),
     "lock without hashes": ("jobs/uv.lock", lambda t: t.replace("hash = ", "hush = "), "no hashes for"),
     "lock that is no TOML": ("jobs/uv.lock", lambda t: t + "\n<<<<<<< HEAD\n", "cannot be read"),
     "uv itself without a hash": ("infra/emr/uv-requirements.txt", lambda _: "uv==0.9\n", "not pinned with a hash"),

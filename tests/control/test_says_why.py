@@ -55,8 +55,9 @@ def test_a_report_of_an_earlier_try_is_not_believed(clean: Account, run: FakeRun
     """Then the log is what there is."""
     clean.s3.put_object(Bucket=BUCKET, Key="f3.json", Body=report(datetime.now(UTC) - timedelta(hours=1)))
     with pytest.raises(StepFailed) as failure:
-        run.complete(step("f3.json", cluster_id, "echo shutter stuck >&2; exit 1"))
+        run.complete(step("f3.json", cluster_id, "echo shutter stuck >&2; echo Traceback of the driver; exit 1"))
     assert "shutter stuck" in str(failure.value)
+    assert "Traceback of the driver" in str(failure.value)
     assert "OutOfFilm" not in str(failure.value)
 
 

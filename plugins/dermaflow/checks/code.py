@@ -8,10 +8,12 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
+import dermaflow_jobs.contract as contract
 from dermaflow.checks.problem import Problem
 from dermaflow.code_bundle import PACKAGE, CodeBundle, build_bundle, package_files
 from dermaflow_jobs.contract.steps import StepName
 
+CONTRACT: Final = f"{PACKAGE}/contract/"
 CLUSTER_PYTHON: Final = (3, 11)
 STEPS: Final[tuple[StepName, ...]] = ("verify", "preprocess", "train", "evaluate")
 LOCK_AGAIN: Final = "run `uv lock` in jobs/ and commit the lock"
@@ -24,7 +26,12 @@ def check_code(code_dir: Path) -> tuple[CodeBundle | None, list[Problem]]:
     except OSError as error:
         remedy = "set DERMAFLOW_CODE_DIR to a checkout of this repository that is complete"
         return None, [Problem("code bundle", f"cannot be built: {error}", remedy)]
-    problems = _sources(files) + _lock(bundle.files["uv.lock"]) + _requirements(bundle.files["uv-requirements.txt"])
+    problems = (
+        _sources(files)
+        + _contract(files)
+        + _lock(bundle.files["uv.lock"])
+        + _requirements(bundle.files["uv-requirements.txt"])
+    )
     return bundle, problems
 
 
@@ -39,6 +46,24 @@ def _sources(files: dict[str, bytes]) -> list[Problem]:
             found = "the job code lacks the module that runs this step"
             problems.append(Problem(f"jobs/{PACKAGE}/{step}", found, f"restore jobs/{PACKAGE}/{step}/__main__.py"))
     return problems
+
+
+def _contract(files: dict[str, bytes]) -> list[Problem]:
+    """Airflow writes the run spec by its own copy of the contract, the cluster reads it by the published one."""
+    ours = Path(contract.__file__).parent
+    differ = [
+        path for path, body in files.items()
+        if path.startswith(CONTRACT) and path.endswith(".py") and _read(ours / path.removeprefix(CONTRACT)) != body
+    ]  # fmt: skip
+    if not differ:
+        return []
+    found = f"{len(differ)} files differ from what Airflow has imported, e.g. {differ[0].removeprefix(CONTRACT)}"
+    remedy = "deploy job code and Airflow from one commit (`uv sync`), and restart Airflow"
+    return [Problem(f"jobs/{CONTRACT}", found, remedy)]
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def _source(path: str, body: bytes, modules: set[str]) -> list[Problem]:

@@ -131,7 +131,10 @@ class StepTrigger(AwsTrigger):
         self.log.info("the step left no report; waiting up to %.0f s for its log at %s", self.log_wait_s, place.uri)
         give_up = time.monotonic() + self.log_wait_s
         while True:
-            if tails := await read_tails(s3, place, "stderr", "stdout", "controller"):
+            # In client mode Spark passes all that the driver's Python prints, its traceback too, to stdout
+            # (PythonRunner.redirectErrorStream); what Spark itself says is in stderr.
+            tails = [*await read_tails(s3, place, "stderr"), *await read_tails(s3, place, "stdout")]
+            if tails := tails or await read_tails(s3, place, "controller"):
                 return "\n".join(tail.text() for tail in tails)
             if time.monotonic() > give_up:
                 return f"no log yet; look at {place.uri}"
