@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ def s3_endpoint() -> Iterator[str]:
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line a request buries what a failing test says
     url = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
     patch = pytest.MonkeyPatch()
     patch.setenv("AWS_ENDPOINT_URL", url)
