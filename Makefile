@@ -15,9 +15,11 @@ CONTROL := .venv/bin
 JOBS := jobs/.venv/bin
 STACK := PYTHONPATH=infra $(CONTROL)/python -m local_stack
 CODE := dags plugins jobs infra tests
+TESTS := PYTHONPATH=tests:infra:plugins $(CONTROL)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test test-jobs test-control lint format lock clean
+.PHONY: help setup demo up down status test test-jobs test-control chaos bench-overhead bench-bootstrap
+.PHONY: lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 18
@@ -59,11 +61,20 @@ test-jobs: setup
 test-control: setup
 	$(CONTROL)/python -m pytest tests --ignore tests/jobs
 
+chaos: setup ## the real DAG under some sixty faults, a row each; about an hour
+	$(TESTS) chaos
+
+bench-overhead: setup ## idle time and API calls of a cluster: ours and the provider's stock operators
+	$(TESTS) bench.overhead
+
+bench-bootstrap: setup ## seconds to build a node's environment and to unpack its archive
+	$(TESTS) bench.bootstrap
+
 lint: setup ## ruff, mypy, shellcheck
 	$(CONTROL)/ruff check $(CODE)
 	$(CONTROL)/ruff format --check $(CODE)
 	$(CONTROL)/shellcheck infra/emr/bootstrap.sh .ci/run
-	$(CONTROL)/mypy dags plugins infra/local_aws infra/local_stack
+	$(CONTROL)/mypy dags plugins infra/local_aws infra/local_stack tests/chaos tests/bench
 	cd jobs && .venv/bin/mypy --config-file ../pyproject.toml -p dermaflow_jobs
 
 format: setup ## let ruff rewrite what it can

@@ -49,6 +49,10 @@ def environment(config: StackConfig, *, scheduled: bool = False) -> dict[str, st
         "LOGGING__WORKER_LOG_SERVER_PORT": str(config.ports["worker_logs"]),
         "LOGGING__TRIGGER_LOG_SERVER_PORT": str(config.ports["trigger_logs"]),
         "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+        # A task whose process or scheduler was killed is noticed after a minute, not after Airflow's five.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         "DAG_PROCESSOR__STALE_DAG_THRESHOLD": "300",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }

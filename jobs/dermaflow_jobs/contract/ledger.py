@@ -11,7 +11,6 @@ from pydantic import AwareDatetime
 from dermaflow_jobs.contract.base import Value
 from dermaflow_jobs.contract.metrics import Metrics
 
-
 COLUMNS = (
     "run_key",
     "logical_date",
