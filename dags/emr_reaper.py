@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
+from dermaflow import settings
 from dermaflow.operators.reap_clusters import ReapClustersOperator
 
 with DAG(
     dag_id="emr_reaper",
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
+    schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC") if settings.schedule() else None,
+    is_paused_upon_creation=False,  # a safety net that somebody has to remember is none
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

@@ -89,6 +89,14 @@ def test_the_queue_names_the_steps_that_follow(training: DAG) -> None:
     assert {step.action_on_failure for step in steps} == {"CANCEL_AND_WAIT"}
 
 
+def test_the_reaper_is_on_from_the_start(dags: dict[str, DAG]) -> None:
+    """Airflow pauses new DAGs; a safety net that somebody has to remember is none."""
+    reaper = dags["emr_reaper"]
+    assert reaper.is_paused_upon_creation is False
+    assert "*/15" in repr(reaper.timetable)
+    assert reaper.params["dry_run"] is False
+
+
 def test_every_dag_file_is_wiring_only(dags: dict[str, DAG]) -> None:
     """On one screen, without a function or a class."""
     assert set(dags) == DAG_IDS
