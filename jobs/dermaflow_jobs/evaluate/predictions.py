@@ -58,9 +58,9 @@ class Predictions:
 
 def predict_records(model: keras.Model, paths: Sequence[str], image_size: int) -> Predictions:
     """For every record of local TFRecord files, in batches."""
-    records = tf.data.TFRecordDataset(list(paths))
-    fields = records.map(lambda record: decode_with_names(record, image_size), num_parallel_calls=tf.data.AUTOTUNE)
-    return Predictions.concatenate([_predict(model, batch) for batch in fields.batch(BATCH).prefetch(2)])
+    records = tf.data.TFRecordDataset(list(paths)).batch(BATCH)
+    batches = records.map(lambda some: decode_with_names(some, image_size), num_parallel_calls=tf.data.AUTOTUNE)
+    return Predictions.concatenate([_predict(model, batch) for batch in batches.prefetch(2)])
 
 
 def _predict(model: keras.Model, batch: dict[str, tf.Tensor]) -> Predictions:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from dermaflow_jobs.evaluate.predictions import Predictions
+from dermaflow_jobs.evaluate.predictions import BATCH, Predictions
 from dermaflow_jobs.train.records import decode_with_names
 
 
@@ -43,10 +43,12 @@ def fetch(predictions: Predictions, rows: list[int], paths: Iterable[str], image
     wanted = {predictions.keys[row]: row for row in rows}
     found: dict[int, Sample] = {}
     for path in paths:
-        for record in tf.data.TFRecordDataset(path).map(lambda record: decode_with_names(record, image_size)):
-            row = wanted.get(record["key"].numpy().decode())
-            if row is not None:
-                found[row] = _sample(predictions, row, record["image"].numpy())
+        records = tf.data.TFRecordDataset(path).batch(BATCH)
+        for batch in records.map(lambda some: decode_with_names(some, image_size)):
+            for place, key in enumerate(batch["key"].numpy()):
+                row = wanted.get(key.decode())
+                if row is not None:
+                    found[row] = _sample(predictions, row, batch["image"][place].numpy())
         if len(found) == len(wanted):
             break
     return [found[row] for row in rows if row in found]

@@ -20,25 +20,39 @@ NAMES = {
 }
 
 
-def decode(record: tf.Tensor, image_size: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """A serialized record to (uint8 RGB (size, size, 3), int64 label)."""
-    fields = tf.io.parse_single_example(record, FEATURES)
+def decode(records: tf.Tensor, image_size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Serialized records (batch,) to (uint8 RGB (batch, size, size, 3), int64 labels (batch,))."""
+    fields = tf.io.parse_example(records, FEATURES)
     return _pixels(fields, image_size), fields["label"]
 
 
-def decode_with_names(record: tf.Tensor, image_size: int) -> dict[str, tf.Tensor]:
+def decode_with_names(records: tf.Tensor, image_size: int) -> dict[str, tf.Tensor]:
     """As `decode`, with what identifies the image and, where known, its group and the patient's age and sex."""
-    fields: dict[str, Any] = tf.io.parse_single_example(record, {**FEATURES, **NAMES})
+    fields: dict[str, Any] = tf.io.parse_example(records, {**FEATURES, **NAMES})
     fields["image"] = _pixels(fields, image_size)
     del fields["encoding"]
     return fields
 
 
 def _pixels(fields: dict[str, tf.Tensor], image_size: int) -> tf.Tensor:
+    """Raw pixels all at once; JPEGs, or a mixture, one by one."""
     shape = (image_size, image_size, 3)
     pixels = tf.cond(
-        fields["encoding"] == b"rgb8",
-        lambda: tf.reshape(tf.io.decode_raw(fields["image"], tf.uint8), shape),
-        lambda: tf.io.decode_jpeg(fields["image"], channels=3, dct_method="INTEGER_ACCURATE"),
+        tf.reduce_all(fields["encoding"] == b"rgb8"),
+        lambda: tf.reshape(
+            tf.io.decode_raw(fields["image"], tf.uint8, fixed_length=image_size * image_size * 3), (-1, *shape)
+        ),
+        lambda: tf.map_fn(
+            lambda one: _one(one[0], one[1], shape), (fields["image"], fields["encoding"]), fn_output_signature=tf.uint8
+        ),
+    )
+    return tf.ensure_shape(pixels, (None, *shape))
+
+
+def _one(image: tf.Tensor, encoding: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
+    pixels = tf.cond(
+        encoding == b"rgb8",
+        lambda: tf.reshape(tf.io.decode_raw(image, tf.uint8), shape),
+        lambda: tf.io.decode_jpeg(image, channels=3, dct_method="INTEGER_ACCURATE"),
     )
     return tf.ensure_shape(pixels, shape)

@@ -1,8 +1,8 @@
 """The one sequence of training samples, whoever draws from it.
 
-Sample i of a training is the same image with the same augmentation on one worker or on many, in a first try or after
-a resume: everything random is a function of (seed, i). Classes take turns, so every batch is even; within a class the
-records come in rounds, each round in an order of its own, so every image is drawn as often as every other.
+Sample i of a training is the same image with the same augmentation on one worker or on many, in a first try or after a
+resume: everything random is a function of the seed and i. Classes take turns, so every batch is even; within a class
+the records come in rounds, each round in an order of its own, so every image is drawn as often as every other.
 """
 
 from __future__ import annotations
@@ -41,28 +41,22 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Endless batches of (images float32 in 0…255, one-hot labels) for each of `replicas` devices.
 
-    Without `ranges` images are not augmented.
-
-    `global_batch` must be a multiple of all replicas of all shares.
+    `global_batch` must be a multiple of all replicas of all shares, `first_sample` one of `global_batch`. Without
+    `ranges` images are not augmented.
     """
     part = global_batch // share.of
-    mine = _numbered_records(classes, seed, first_sample).filter(
-        lambda number, _: (number % global_batch) // part == share.index
-    )
-
-    def prepare(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        image, label = decode(record, image_size)
-        draws = tf.random.stateless_uniform([DRAWS], seed=tf.stack([tf.constant(seed, tf.int64), number]))
-        return image, tf.one_hot(label, len(classes)), draws
-
-    prepared = mine.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    batches = prepared.batch(part // replicas, drop_remainder=True)
+    own = slice(share.index * part, (share.index + 1) * part)
     vary = _vary(ranges)
-    return batches.map(
-        lambda images, labels, draws: (vary(images, draws), labels),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    ).prefetch(4)
+
+    def prepare(number: tf.Tensor, records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels = decode(tf.ensure_shape(records, [global_batch])[own], image_size)
+        draws = tf.random.stateless_uniform([global_batch, DRAWS], seed=tf.stack([tf.constant(seed, tf.int64), number]))
+        return vary(tf.ensure_shape(images, [part, None, None, None]), draws[own]), tf.one_hot(labels, len(classes))
+
+    records = _records(classes, seed, first_sample).batch(global_batch, drop_remainder=True)
+    numbered = records.enumerate(first_sample // global_batch)
+    batches = numbered.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return (batches if replicas == 1 else batches.rebatch(part // replicas)).prefetch(4)
 
 
 def _vary(ranges: AugmentRanges | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
@@ -74,15 +68,14 @@ def _vary(ranges: AugmentRanges | None) -> Callable[[tf.Tensor, tf.Tensor], tf.T
     return compiled
 
 
-def _numbered_records(classes: Sequence[ClassFiles], seed: int, first_sample: int) -> tf.data.Dataset:
+def _records(classes: Sequence[ClassFiles], seed: int, first_sample: int) -> tf.data.Dataset:
     count = len(classes)
     streams = [
         _class_stream(files, seed=seed * 1009 + index, start=(first_sample - index + count - 1) // count)
         for index, files in enumerate(classes)
     ]
     turns = tf.data.Dataset.range(first_sample, tf.int64.max).map(lambda number: number % count)
-    records = tf.data.Dataset.choose_from_datasets(streams, turns)
-    return records.enumerate(first_sample)
+    return tf.data.Dataset.choose_from_datasets(streams, turns)
 
 
 def _class_stream(files: ClassFiles, *, seed: int, start: int) -> tf.data.Dataset:
@@ -102,6 +95,5 @@ def _class_stream(files: ClassFiles, *, seed: int, start: int) -> tf.data.Datase
 def plain_batches(classes: Sequence[ClassFiles], *, image_size: int, batch: int) -> tf.data.Dataset:
     """Every record once, in the order of the shards: (images uint8, labels int64)."""
     paths = [path for files in classes for path in files.paths]
-    records = tf.data.TFRecordDataset(paths)
-    decoded = records.map(lambda record: decode(record, image_size), num_parallel_calls=tf.data.AUTOTUNE)
-    return decoded.batch(batch).prefetch(2)
+    records = tf.data.TFRecordDataset(paths).batch(batch)
+    return records.map(lambda some: decode(some, image_size), num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
