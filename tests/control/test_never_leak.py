@@ -114,6 +114,7 @@ SOON, PAST = names.deadline_text(NOW + timedelta(hours=1)), names.deadline_text(
         pytest.param(cluster_with(OLD, **{names.TAG_DEADLINE: PAST}), False, True, id="deadline passed"),
         pytest.param(cluster_with(NOW - timedelta(minutes=2)), True, False, id="left to its teardown"),
         pytest.param(cluster_with(OLD, **{names.TAG_DEPLOYMENT: "staging"}), True, False, id="another Airflow's"),
+        pytest.param(cluster_with(OLD, **{names.TAG_RUN_ID: "x" * 256}), None, False, id="run id cut off"),
         pytest.param(cluster_with(OLD, **{names.TAG_DEADLINE: "tomorrow"}), False, False, id="deadline unreadable"),
     ],
 )

@@ -83,6 +83,15 @@ def test_a_tag_holds_only_what_ec2_allows() -> None:
     assert len(names.tag_value("x" * 300)) == 256
 
 
+@pytest.mark.parametrize("run_id", ["manual__2026-11-20T09:30:00+00:00", "Ärger = (mehr)* 100 %", "a=3Db"])
+def test_the_reaper_reads_a_runs_id_back_from_its_tag(run_id: str) -> None:
+    """Or it would look for a run that does not exist, and end the cluster of one that does."""
+    value = names.quoted(run_id)
+    assert value == names.tag_value(value)
+    assert names.unquoted(value) == run_id
+    assert names.unquoted(names.quoted("x" * 300)) is None
+
+
 @pytest.mark.parametrize("name", STEPS)
 def test_a_step_runs_the_environments_python_on_driver_and_executors(spec: RunSpec, name: StepName) -> None:
     """Named in the step itself, so that nothing else on the node can come first."""

@@ -51,7 +51,7 @@ def marked(job_flow: JobFlow, owner: Owner, deadline: datetime) -> JobFlow:
         names.TAG_DEPLOYMENT: owner.deployment,
         names.TAG_RUN_KEY: owner.run_key,
         names.TAG_DAG_ID: owner.dag_id,
-        names.TAG_RUN_ID: owner.run_id,
+        names.TAG_RUN_ID: names.quoted(owner.run_id),
         names.TAG_DEADLINE: names.deadline_text(deadline),
         names.TAG_REQUEST: names.digest(job_flow),
     }

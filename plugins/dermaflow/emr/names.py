@@ -8,8 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 PREFIX: Final = "dermaflow"
+MAX_TAG: Final = 256
+"""Characters of a tag's value."""
 TAG_RUN_KEY: Final = f"{PREFIX}:run_key"
 TAG_DAG_ID: Final = f"{PREFIX}:dag_id"
 TAG_RUN_ID: Final = f"{PREFIX}:run_id"
@@ -26,7 +29,17 @@ def cluster_name(run_key: str) -> str:
 
 def tag_value(text: str) -> str:
     """What EC2 allows in a tag's value, at most 256 characters; anything else becomes `-`."""
-    return re.sub(r"[^\w\s.:/=+@-]", "-", text, flags=re.ASCII)[:256]
+    return re.sub(r"[^\w\s.:/=+@-]", "-", text, flags=re.ASCII)[:MAX_TAG]
+
+
+def quoted(text: str) -> str:
+    """A text that must be read back from a tag: what EC2 does not allow there is written `=XX`."""
+    return quote(text, safe=" +-._:/@").replace("%", "=")[:MAX_TAG]
+
+
+def unquoted(value: str) -> str | None:
+    """None where `quoted` had to cut it off."""
+    return None if len(value) >= MAX_TAG else unquote(value.replace("=", "%"))
 
 
 def tags_of(cluster: Mapping[str, Any]) -> dict[str, str]:

@@ -24,7 +24,9 @@ def verdict(cluster: Cluster, *, deployment: str, run_is_over: RunIsOver, now: d
         return f"it has outlived its deadline, {deadline:%Y-%m-%d %H:%M} UTC"
     if cluster.created_at is None or now - cluster.created_at < GRACE:
         return None
-    dag_id, run_id = cluster.tags.get(names.TAG_DAG_ID, ""), cluster.tags.get(names.TAG_RUN_ID, "")
+    dag_id, run_id = cluster.tags.get(names.TAG_DAG_ID), names.unquoted(cluster.tags.get(names.TAG_RUN_ID, ""))
+    if not dag_id or not run_id:
+        return None
     over = run_is_over(dag_id, run_id)
     if over:
         return f"its run {run_id} of {dag_id} is over"

@@ -19,6 +19,7 @@ from dermaflow.checks.params import check_params
 from dermaflow.checks.problem import Problem, table
 from dermaflow.checks.storage import check_storage
 from dermaflow.code_bundle import CodeBundle
+from dermaflow.emr.cost import most_usd, usd_per_hour
 from dermaflow.errors import InputsRefused
 from dermaflow.form import ROOT
 from dermaflow.operators.base import AwsOperator
@@ -60,6 +61,8 @@ class CheckInputsOperator(AwsOperator):
         if problems or bundle is None:
             raise refused(problems)
         spec = self._spec(context, root, bundle, options)
+        cluster = options.cluster
+        self.log.info("cost: %.2f USD an hour, %.2f USD at most", usd_per_hour(cluster), most_usd(cluster))
         self.log.info("nothing wrong found; run spec:\n%s", spec.to_json())
         return spec.model_dump(mode="json")
 
