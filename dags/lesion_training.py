@@ -50,7 +50,9 @@ with DAG(
     preprocess = PreprocessOperator(task_id="preprocess", **step)
     train = TrainOperator(task_id="train", **step)
     evaluate = EvaluateOperator(task_id="evaluate", **step)
-    terminate_cluster = TerminateClusterOperator(task_id="terminate_cluster", cluster_id=create_cluster.output)
+    terminate_cluster = TerminateClusterOperator(
+        task_id="terminate_cluster", cluster_id=create_cluster.output, needs=["promote"]
+    )
     gather_metrics = GatherMetricsOperator(task_id="gather_metrics", **on_cluster)
     promote = PromoteOperator(task_id="promote", root="{{ params.root }}", record=gather_metrics.output)
 

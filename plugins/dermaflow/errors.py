@@ -11,6 +11,7 @@ DermaflowFailure              a retry cannot mend it: the task fails at once
     ClusterFailed             the cluster ended, or never came up
     StepNeedsAttention        a step failed and said itself what a person has to do
     ResultMissing             a step ended well, yet left no result
+    RunCutShort               somebody ended the run before its end
 """
 
 from __future__ import annotations
@@ -72,4 +73,8 @@ class StepNeedsAttention(DermaflowFailure):
 
 
 class ResultMissing(DermaflowFailure):
+    pass
+
+
+class RunCutShort(DermaflowFailure):
     pass

@@ -23,6 +23,7 @@ class FakeRun:
     data_interval_end: datetime | None = None
     params: dict[str, Any] = field(default_factory=dict)
     stored: dict[str, Any] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def context(self) -> Any:
@@ -37,7 +38,11 @@ class FakeRun:
             run_after=started,
         )
         store = SimpleNamespace(get=self.stored.get, set=self.stored.__setitem__)
-        ti = SimpleNamespace(map_index=-1, xcom_push=self.xcoms.__setitem__)
+        ti = SimpleNamespace(
+            map_index=-1,
+            xcom_push=self.xcoms.__setitem__,
+            get_task_states=lambda **_: {self.run_id: self.states},
+        )
         return {"dag_run": run, "params": self.params, "ti": ti, "task_state_store": store}
 
     def execute(self, operator: BaseOperator) -> Any:

@@ -16,6 +16,7 @@ from fake_run import FakeRun, again
 from dermaflow.emr import names
 from dermaflow.emr.clusters import Cluster
 from dermaflow.emr.reaping import verdict
+from dermaflow.errors import RunCutShort
 from dermaflow.operators.create_cluster import CreateClusterOperator
 from dermaflow.operators.reap_clusters import ReapClustersOperator
 from dermaflow.operators.terminate_cluster import TerminateClusterOperator
@@ -52,6 +53,17 @@ def test_teardown_ends_a_cluster_whose_tags_were_taken_off(clean: Account, run: 
     clean.emr.remove_tags(ResourceId=cluster_id, TagKeys=[names.TAG_RUN_KEY])
     run.complete(TerminateClusterOperator(task_id="terminate", cluster_id=cluster_id))
     assert clean.cluster_state(cluster_id) in OVER
+
+
+def test_a_run_that_was_marked_failed_does_not_end_as_a_success(clean: Account, run: FakeRun) -> None:
+    """Airflow skips what has not begun and counts that as well done; the teardown says otherwise, cluster gone."""
+    cluster_id = run.execute(create())
+    run.states = {"promote": "skipped"}
+    with pytest.raises(RunCutShort, match="ended before promote"):
+        run.complete(TerminateClusterOperator(task_id="terminate", needs=["promote"]))
+    assert clean.cluster_state(cluster_id) in OVER
+    run.states = {"promote": "upstream_failed"}
+    assert run.complete(TerminateClusterOperator(task_id="terminate", needs=["promote"])) == []
 
 
 def test_a_create_task_killed_meanwhile_ends_what_it_created(clean: Account, run: FakeRun) -> None:

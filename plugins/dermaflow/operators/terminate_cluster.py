@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from dermaflow.emr.clusters import Cluster
-from dermaflow.errors import StepTimedOut
+from dermaflow.errors import RunCutShort, StepTimedOut
 from dermaflow.operators.base import TextArg, WaitingOperator
 from dermaflow.run import owner_of
 from dermaflow.triggers.cluster import ClusterTrigger
@@ -28,16 +28,25 @@ class TerminateClusterOperator(WaitingOperator):
         terminate.as_teardown(setups=create, on_failure_fail_dagrun=True)
 
     :param cluster_id: ended too, even if it no longer has the run's name and tags.
+    :param needs: ids of tasks without which the run is no success. Of a run that is marked failed Airflow skips what
+        has not begun, lets the teardown run, and then calls the run a success, as no leaf has failed. So this task
+        fails, after the cluster is gone, if one of these was skipped.
     :param wait_timeout: longest wait for the end.
     """
 
     template_fields: Sequence[str] = (*WaitingOperator.template_fields, "cluster_id")
 
     def __init__(
-        self, *, cluster_id: TextArg | None = None, wait_timeout: timedelta = timedelta(minutes=30), **kwargs: Any
+        self,
+        *,
+        cluster_id: TextArg | None = None,
+        needs: Sequence[str] = (),
+        wait_timeout: timedelta = timedelta(minutes=30),
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.cluster_id: Any = cluster_id
+        self.needs = needs
         self.wait_timeout = wait_timeout
 
     def execute(self, context: Context) -> list[str]:
@@ -48,6 +57,7 @@ class TerminateClusterOperator(WaitingOperator):
         alive = self._alive(context)
         if not alive:
             self._tell_cost(ended)
+            self._check_run(context)
             return ended
         api = self.clusters()
         for cluster in alive:
@@ -80,6 +90,20 @@ class TerminateClusterOperator(WaitingOperator):
         self.log.info("no cluster of this run is alive")
         for cluster_id in ended:
             self.log.info("cluster %s was %s", cluster_id, self.clusters().account(cluster_id).text())
+
+    def _check_run(self, context: Context) -> None:
+        if not self.needs:
+            return
+        run = context["dag_run"]
+        found = context["ti"].get_task_states(dag_id=run.dag_id, task_ids=list(self.needs), run_ids=[run.run_id])
+        skipped = [task_id for task_id, state in found.get(run.run_id, {}).items() if state == "skipped"]
+        if skipped:
+            raise RunCutShort(
+                attempted="gave back the cluster of",
+                resource=f"run {run.run_id}",
+                reason=f"the cluster is gone, yet the run was ended before {', '.join(skipped)}",
+                remedy="nothing, if that was meant; else clear what was skipped",
+            )
 
     def _alive(self, context: Context) -> list[Cluster]:
         api, owner = self.clusters(), owner_of(context)
