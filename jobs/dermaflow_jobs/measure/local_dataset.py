@@ -1,0 +1,101 @@
+"""A folder of class folders as arrays of records, without S3 and Spark: for measurements on one machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from dermaflow_jobs.preprocess.decode import DecodeOptions, Undecodable
+from dermaflow_jobs.preprocess.duplicates import MIN_CORRELATION, candidates, correlation, perceptual_hash
+from dermaflow_jobs.preprocess.images import process
+from dermaflow_jobs.preprocess.records import example, features, framed
+from dermaflow_jobs.train.shards import ClassFiles
+
+MAX_PIXELS = 128 * 10**6
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    image_id: str
+    split: str
+    """train or valid; train where the folder has no splits."""
+    label: int
+    record: bytes
+    """Serialized tf.train.Example."""
+    thumb: np.ndarray
+    thumb_hash: int
+
+
+@dataclass(frozen=True)
+class LocalDataset:
+    classes: tuple[str, ...]
+    images: tuple[LocalImage, ...]
+
+    @property
+    def labels(self) -> np.ndarray:
+        return np.array([image.label for image in self.images])
+
+    def rows(self, split: str) -> np.ndarray:
+        return np.flatnonzero([image.split == split for image in self.images])
+
+    def groups(self) -> np.ndarray:
+        """A number an image, the same for images that show the same photograph."""
+        hashes = [image.thumb_hash for image in self.images]
+        same = [
+            (a, b)
+            for a, b in candidates(hashes)
+            if correlation(self.images[a].thumb, self.images[b].thumb) >= MIN_CORRELATION
+        ]
+        links = np.array(same, int).reshape(-1, 2).T
+        graph = coo_array((np.ones(len(same)), (links[0], links[1])), shape=(len(hashes), len(hashes)))
+        return np.asarray(connected_components(graph, directed=False)[1])
+
+    def write(self, rows: Sequence[int], folder: Path) -> tuple[ClassFiles, ...]:
+        """One shard a class, as preprocess frames them."""
+        folder.mkdir(parents=True)
+        return tuple(self._write_class(label, rows, folder) for label in range(len(self.classes)))
+
+    def _write_class(self, label: int, rows: Sequence[int], folder: Path) -> ClassFiles:
+        own = [self.images[row].record for row in rows if self.images[row].label == label]
+        path = folder / f"{self.classes[label]}.tfrecord"
+        path.write_bytes(b"".join(framed(record) for record in own))
+        return ClassFiles(self.classes[label], (str(path),), len(own), path.stat().st_size)
+
+
+def read_folder(folder: Path, size: int) -> LocalDataset:
+    """`folder[/train|valid]/<class>/<image>`, decoded as preprocess does; what cannot be read is left out."""
+    split_folders = [(split, folder / split) for split in ("train", "valid") if (folder / split).is_dir()]
+    places = split_folders or [("train", folder)]
+    classes = sorted({path.name for _, place in places for path in place.iterdir() if path.is_dir()})
+    tasks = [
+        (str(file), split, label, size)
+        for split, place in places
+        for label, name in enumerate(classes)
+        for file in _files(place / name)
+    ]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        images = tuple(image for image in pool.map(_read, tasks, chunksize=32) if image)
+    return LocalDataset(tuple(classes), images)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+
+
+def _read(task: tuple[str, str, int, int]) -> LocalImage | None:
+    path, split, label, size = task
+    done = process(Path(path).read_bytes(), DecodeOptions(size, MAX_PIXELS))
+    if isinstance(done, Undecodable):
+        return None
+    about = features({"label": label, "image_id": Path(path).stem.encode(), "key": path.encode()})
+    thumb = np.asarray(done.thumb)
+    return LocalImage(Path(path).stem, split, label, example(done.record + about), thumb, perceptual_hash(done.thumb))

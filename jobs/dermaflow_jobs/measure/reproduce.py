@@ -1,0 +1,179 @@
+"""`python -m dermaflow_jobs.measure.reproduce --data FOLDER`: the 2021 network and ours, on the same real images.
+
+Both are scored on the folder's own validation split, and by cross-validation over train and valid together, where
+images of one photograph stay in one fold. Finished folds are kept beside the result, so a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from dermaflow_jobs.contract.metrics import SplitMetrics
+from dermaflow_jobs.contract.options import TrainOptions
+from dermaflow_jobs.evaluate.bootstrap import intervals
+from dermaflow_jobs.evaluate.predictions import Predictions, predict_records
+from dermaflow_jobs.evaluate.scores import score
+from dermaflow_jobs.measure.local_dataset import LocalDataset, read_folder
+from dermaflow_jobs.models.registry import as_classifier
+from dermaflow_jobs.runtime.placement import Placement
+from dermaflow_jobs.train.loop import Training
+from dermaflow_jobs.train.problem import Problem
+
+log = logging.getLogger("reproduce")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    name: str
+    image_size: int
+    options: TrainOptions
+
+
+NETWORK_2021 = Recipe(
+    "2021",
+    100,
+    TrainOptions(
+        model="seed_cnn",
+        epochs=10,
+        samples_per_class=334,
+        learning_rate=0.0005,
+        weight_decay=0,
+        label_smoothing=0,
+        ema=0,
+        eight_views=False,
+    ),
+)
+"""The network of 2021 on its 1,000 augmented images at 100 px an epoch, without what it did not have."""
+
+SHORT = Recipe("small_cnn", 100, TrainOptions(model="small_cnn", epochs=60, samples_per_class=300))
+FULL = Recipe(
+    "efficientnet_lite0",
+    256,
+    TrainOptions(
+        model="efficientnet_lite0",
+        epochs=25,
+        samples_per_class=667,
+        batch_size=64,
+        learning_rate=0.001,
+        ema=0.995,
+    ),
+)
+RECIPES = {"2021": NETWORK_2021, "short": SHORT, "full": FULL}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    given = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    chosen = [_changed(RECIPES[name], given.image_size, given.epochs) for name in given.recipes]
+    report: dict[str, object] = {"data": given.data.name, "folds": given.folds}
+    for recipe in chosen:
+        report[recipe.name] = _measure(recipe, given.data, given.folds, given.out.parent / "reproduce")
+        log.info("%s: %s", recipe.name, json.dumps(report[recipe.name], indent=2))
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dermaflow_jobs.measure.reproduce", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder[/train|valid]/<class>/<image>")
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["2021", "short"])
+    parser.add_argument("--folds", type=int, default=5, help="0: the validation split alone")
+    parser.add_argument("--image-size", type=int, help="other than the recipe's")
+    parser.add_argument("--epochs", type=int, help="other than the recipe's")
+    parser.add_argument("--out", type=Path, default=Path("build/reproduce.json"))
+    return parser
+
+
+def _changed(recipe: Recipe, image_size: int | None, epochs: int | None) -> Recipe:
+    options = recipe.options.model_copy(update={"epochs": epochs or recipe.options.epochs})
+    return replace(recipe, image_size=image_size or recipe.image_size, options=options)
+
+
+def _measure(recipe: Recipe, data: Path, folds: int, kept: Path) -> dict[str, object]:
+    began = time.monotonic()
+    dataset = read_folder(data, recipe.image_size)
+    train, valid = dataset.rows("train"), dataset.rows("valid")
+    found: dict[str, object] = {"image_size": recipe.image_size, **recipe.options.model_dump(mode="json")}
+    if len(valid):
+        found["valid"] = _scores(_fit_and_predict(recipe, dataset, train, valid, kept), dataset.classes)
+    if folds:
+        parts = [_fit_and_predict(recipe, dataset, a, b, kept) for a, b in _folds(dataset, folds)]
+        found["cross_validation"] = _scores(Predictions.concatenate(parts), dataset.classes)
+    return found | {"seconds": round(time.monotonic() - began)}
+
+
+def _folds(dataset: LocalDataset, folds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=2021)
+    yield from splitter.split(dataset.labels, dataset.labels, dataset.groups())
+
+
+def _fit_and_predict(
+    recipe: Recipe, dataset: LocalDataset, train: np.ndarray, held_out: np.ndarray, kept: Path
+) -> Predictions:
+    path = kept / f"{recipe.name}-{_fingerprint(recipe, dataset, train, held_out)}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as columns:
+            return Predictions(**columns)
+    with tempfile.TemporaryDirectory(prefix="dermaflow-reproduce-") as folder:
+        model = _fit(recipe, dataset, train, Path(folder) / "train")
+        files = dataset.write(list(held_out), Path(folder) / "held-out")
+        predictions = predict_records(model, [path for one in files for path in one.paths], recipe.image_size)
+    kept.mkdir(parents=True, exist_ok=True)
+    columns = {name: getattr(predictions, name) for name in Predictions.__dataclass_fields__}
+    np.savez(path, allow_pickle=False, **columns)
+    return predictions
+
+
+def _fit(recipe: Recipe, dataset: LocalDataset, rows: np.ndarray, folder: Path) -> keras.Model:
+    keras.backend.clear_session()
+    problem = Problem(recipe.options, dataset.classes, recipe.image_size, dataset.write(list(rows), folder), ())
+    training = Training(problem, Placement(0, ("localhost:1",)))
+    batches, began = training.batches(), time.monotonic()
+    for epoch in range(recipe.options.epochs):
+        loss = training.run_epoch(batches, lambda *_: None)
+        log.info("%s epoch %d: loss %.4f, %.0f s", recipe.name, epoch + 1, loss, time.monotonic() - began)
+    return as_classifier(training.averaged_model(), eight_views=recipe.options.eight_views)
+
+
+def _fingerprint(recipe: Recipe, dataset: LocalDataset, train: np.ndarray, held_out: np.ndarray) -> str:
+    parts = [recipe.image_size, recipe.options.model_dump(mode="json")]
+    parts += [[dataset.images[row].image_id for row in rows] for rows in (train, held_out)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _scores(predictions: Predictions, classes: tuple[str, ...]) -> dict[str, object]:
+    labels, probabilities = predictions.labels, predictions.probabilities
+    scores: SplitMetrics = score(labels, probabilities, classes)
+    found = intervals(labels, probabilities, classes)
+    named = {
+        "accuracy": scores.accuracy,
+        "balanced_accuracy": scores.balanced_accuracy,
+        "mean_auc": scores.mean_auc,
+        "isic2017_mean_auc": scores.isic2017_mean_auc,
+        **{f"auc:{name}": value for name, value in scores.auc.items()},
+    }
+    measured = {
+        name: [round(value, 4), round(found[name].low, 4), round(found[name].high, 4)]
+        for name, value in named.items()
+        if value is not None and name in found
+    }
+    return {"images": scores.images, **measured, "confusion": scores.confusion}
+
+
+if __name__ == "__main__":
+    main()

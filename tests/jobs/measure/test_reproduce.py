@@ -1,0 +1,62 @@
+"""reproduce's parts on a few drawn images: grouping, folds, scores, going on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dermaflow_jobs.contract.options import TrainOptions
+from dermaflow_jobs.measure import reproduce
+from dermaflow_jobs.measure.local_dataset import read_folder
+
+TINY = reproduce.Recipe("tiny", 32, TrainOptions(epochs=2, samples_per_class=16, batch_size=8))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two classes, dark and light; ten images each to train on, four to validate on; one of them a near-copy."""
+    root = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 10), ("valid", 4)):
+        for shade, label in ((60, "dark"), (180, "light")):
+            place = root / split / label
+            place.mkdir(parents=True)
+            for index in range(count):
+                noise = rng.normal(shade, 40, (16, 16, 3)).clip(0, 255).astype(np.uint8)
+                Image.fromarray(noise).resize((96, 96), Image.Resampling.BICUBIC).save(place / f"{split}{index}.png")
+    Image.open(root / "train/dark/train0.png").save(root / "train/dark/copy.jpg", quality=92)
+    return root
+
+
+def test_a_folder_is_read_with_its_splits_and_copies_share_a_group(folder):
+    dataset = read_folder(folder, 32)
+    assert dataset.classes == ("dark", "light")
+    assert (len(dataset.rows("train")), len(dataset.rows("valid"))) == (21, 8)
+    groups = dataset.groups()
+    copy, original = (next(i for i, one in enumerate(dataset.images) if one.image_id == name and one.label == 0)
+                      for name in ("copy", "train0"))  # fmt: skip
+    assert groups[copy] == groups[original]
+    assert len(set(groups)) == 28
+
+
+def test_scores_come_with_intervals_and_finished_folds_are_not_fitted_again(folder, tmp_path, monkeypatch):
+    """Easy classes are told apart on the validation split and in every fold; then nothing is left to fit."""
+    monkeypatch.setitem(reproduce.RECIPES, "short", TINY)
+    out = tmp_path / "reproduce.json"
+    arguments = ["--data", str(folder), "--recipes", "short", "--folds", "2", "--out", str(out)]
+    reproduce.main(arguments)
+    found = json.loads(out.read_text())["tiny"]
+    assert (found["valid"]["images"], found["cross_validation"]["images"]) == (8, 29)
+    value, low, high = found["cross_validation"]["mean_auc"]
+    assert 0.8 < value <= 1
+    assert low <= value <= high
+
+    def never(*_: object) -> None:
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(reproduce, "_fit", never)
+    reproduce.main(arguments)
+    assert json.loads(out.read_text())["tiny"]["cross_validation"] == found["cross_validation"]
