@@ -7,7 +7,6 @@ the embedded ICC profile and transparency are all settled here, once, so that no
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,9 +74,7 @@ class _RefusedError(Exception):
 def decode(data: bytes, options: DecodeOptions) -> Decoded | Undecodable:
     """Never raises for what the bytes are: libraries raise nearly anything on broken files, and all of it is caught."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, about broken metadata: nobody reads an executor's stderr
-            return _decode(data, options)
+        return _decode(data, options)
     except _RefusedError as refused:
         return Undecodable(refused.reason, str(refused))
     except UnidentifiedImageError:

@@ -15,14 +15,14 @@ from dermaflow_jobs.contract.options import PreprocessOptions
 from dermaflow_jobs.preprocess.decode import DecodeOptions
 from dermaflow_jobs.preprocess.listing import Listing
 
-DECODING = ("colour.py", "decode.py", "images.py", "packs.py", "records.py")
+DECODING = ("colour.py", "decode.py", "duplicates.py", "images.py", "packs.py", "records.py", "worker.py")
 """Modules whose code decides what an image becomes."""
 PLACING = ("assembly.py", "duplicates.py", "labels.py", "listing.py", "reasons.py", "shards.py", "split.py")
 """Modules whose code decides, besides, what a dataset becomes."""
 
 
 def decoder_id(options: DecodeOptions) -> str:
-    libraries = {name: version(name) for name in ("imagehash", "numpy", "pillow", "scipy")}
+    libraries = {name: version(name) for name in ("numpy", "pillow", "scipy")}
     codecs = {name: features.version(name) for name in ("jpg", "littlecms2", "webp", "zlib", "libtiff")}
     return _hash([_sources(DECODING), libraries, codecs, vars(options)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +12,7 @@ from operator import attrgetter
 from PIL import Image
 
 from dermaflow_jobs.preprocess.decode import DecodeOptions, Undecodable
-from dermaflow_jobs.preprocess.duplicates import perceptual_hash
+from dermaflow_jobs.preprocess.duplicates import perceptual_hashes
 from dermaflow_jobs.preprocess.fetch import read_ahead, read_listed
 from dermaflow_jobs.preprocess.images import Processed, process
 from dermaflow_jobs.preprocess.packs import Entry, Outcome, Refusal, index_lines
@@ -55,16 +56,16 @@ class Decoder:
     def __call__(self, sources: tuple[Source, ...]) -> list[Outcome]:
         pack_id = hashlib.sha256("\n".join(source.content_id for source in sources).encode()).hexdigest()[:32]
         body = bytearray()
-        outcomes = self._outcomes(sources, pack_id, body)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, about broken metadata: nobody reads an executor's stderr
+            outcomes = self._outcomes(sources, pack_id, body)
         layout = self.store.layout
         self.store.put_bytes(layout.decoded_pack(self.decoder_id, pack_id), bytes(body))
         self.store.put_bytes(layout.decoded_index(self.decoder_id, pack_id), index_lines(outcomes))
         return outcomes
 
     def _outcomes(self, sources: tuple[Source, ...], pack_id: str, body: bytearray) -> list[Outcome]:
-        """Appends the pack's bytes to `body`. Hashes come last, together: between two JPEGs each costs four times more,
-        for caches are cold.
-        """
+        """Appends the pack's bytes to `body`."""
         outcomes: list[Outcome] = []
         thumbs: list[Image.Image] = []
         for source, data in read_ahead(sources, attrgetter("size"), partial(_read, self.store)):
@@ -76,7 +77,7 @@ class Decoder:
                 thumbs.append(result.thumb)
                 body += result.record
                 body += result.thumb.tobytes()
-        hashes = map(perceptual_hash, thumbs)
+        hashes = iter(perceptual_hashes(thumbs))
         return [one if isinstance(one, Refusal) else replace(one, phash=next(hashes)) for one in outcomes]
 
 

@@ -15,12 +15,12 @@ from dermaflow_jobs.contract.steps import NodePython
 MODULES: Final[Mapping[str, str]] = {
     "boto3": "boto3",
     "google_crc32c": "google-crc32c",
-    "imagehash": "imagehash",
     "keras": "keras",
     "matplotlib": "matplotlib",
     "numpy": "numpy",
     "PIL": "pillow",
     "pydantic": "pydantic",
+    "scipy": "scipy",
     "sklearn": "scikit-learn",
     "tensorflow": "tensorflow",
 }

@@ -3,6 +3,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import imagehash
 import numpy as np
 import pytest
 from pictures import photo
@@ -15,7 +16,7 @@ from dermaflow_jobs.preprocess.duplicates import (
     THUMB,
     candidates,
     correlation,
-    perceptual_hash,
+    perceptual_hashes,
     thumbnail,
 )
 from dermaflow_jobs.synthetic.draw import draw_image
@@ -25,7 +26,8 @@ REAL = Path(os.environ.get("DERMAFLOW_REAL_DATA", Path(__file__).parents[4] / "s
 
 def likeness(a: Image.Image, b: Image.Image) -> tuple[int, float]:
     first, second = thumbnail(a), thumbnail(b)
-    distance = (perceptual_hash(first) ^ perceptual_hash(second)).bit_count()
+    one, other = perceptual_hashes([first, second])
+    distance = (one ^ other).bit_count()
     return distance, correlation(np.asarray(first), np.asarray(second))
 
 
@@ -39,10 +41,17 @@ def test_a_recoloured_and_recompressed_copy_is_found(seed: int) -> None:
     assert alike >= MIN_CORRELATION
 
 
+def test_hashes_are_those_of_imagehash() -> None:
+    """Bit for bit, for a batch of any size."""
+    thumbs = [thumbnail(photo(seed)) for seed in range(60)] + [thumbnail(Image.new("RGB", (90, 90)))]
+    assert perceptual_hashes(thumbs) == [int(str(imagehash.phash(thumb)), 16) for thumb in thumbs]
+    assert perceptual_hashes([]) == []
+
+
 def test_different_pictures_are_not_taken_for_one() -> None:
     """Of 40 pictures no two are confirmed."""
     thumbs = [thumbnail(photo(seed)) for seed in range(40)]
-    near = candidates([perceptual_hash(thumb) for thumb in thumbs])
+    near = candidates(perceptual_hashes(thumbs))
     arrays = [np.asarray(thumb) for thumb in thumbs]
     assert not [pair for pair in near if correlation(arrays[pair[0]], arrays[pair[1]]) >= MIN_CORRELATION]
 
@@ -85,7 +94,7 @@ def fingerprint(path: str) -> tuple[int, bytes]:
     found = decode(Path(path).read_bytes(), DecodeOptions(size=100, max_pixels=10**7))
     assert isinstance(found, Decoded)
     thumb = thumbnail(found.image)
-    return perceptual_hash(thumb), thumb.tobytes()
+    return perceptual_hashes([thumb])[0], thumb.tobytes()
 
 
 SEEN = (

@@ -1,0 +1,170 @@
+"""The whole Spark job on a growing number of images: time an image, and the peak memory of each kind of process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from dermaflow_jobs.contract.options import DEFAULT_CLASSES, RunOptions
+from dermaflow_jobs.contract.run_spec import CodeRef, RunIdentity, RunSpec
+from dermaflow_jobs.contract.s3_layout import Layout
+from dermaflow_jobs.contract.steps import PreprocessReport
+from dermaflow_jobs.runtime.s3 import Store, s3_client
+from dermaflow_jobs.synthetic.draw import draw_image, jpeg_bytes
+
+TURNS = (None, *Image.Transpose)
+"""Eight different pictures of each that is drawn; turning is cheaper than drawing."""
+SERVER = "from moto.server import main; import sys; main(sys.argv[1:])"
+
+
+def measure_job(sizes: Sequence[int]) -> list[dict[str, float]]:
+    """A row a size. Draws the images once, serves them by S3's protocol, runs the job anew on ever more of them."""
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="dermaflow-bench-") as folder, served():
+        paths = draw(Path(folder), max(sizes))
+        for size in sizes:
+            rows.append(run_job(paths[:size]))
+            print(json.dumps(rows[-1]))
+    return rows
+
+
+def draw(folder: Path, count: int) -> list[Path]:
+    numbers = range(-(-count // len(TURNS)))
+    with ProcessPoolExecutor() as pool:
+        return [path for paths in pool.map(partial(draw_turns, folder), numbers, chunksize=4) for path in paths]
+
+
+def draw_turns(folder: Path, number: int) -> list[Path]:
+    label = DEFAULT_CLASSES[number % len(DEFAULT_CLASSES)]
+    image = draw_image(label, 4, number)
+    paths = []
+    for at, turn in enumerate(TURNS):
+        path = folder / f"{label}-{number:05d}-{at}.jpg"
+        path.write_bytes(jpeg_bytes(image if turn is None else image.transpose(turn)))
+        paths.append(path)
+    return paths
+
+
+@contextmanager
+def served() -> Iterator[None]:
+    """A moto server in a process of its own; its address in the environment."""
+    port = 17_000 + os.getpid() % 10_000
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.environ |= {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    try:
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def run_job(paths: Sequence[Path]) -> dict[str, float]:
+    store = Store(Layout(f"bench-{len(paths)}", ""))
+    _wait_for_server(store.layout.bucket)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(partial(upload, store), paths))
+    now = datetime.now(UTC)
+    spec = RunSpec(
+        root=f"s3://{store.layout.bucket}",
+        code=CodeRef(code_id="0" * 64, environment_id="0" * 64),
+        identity=RunIdentity(run_key="bench", dag_id="b", run_id="b", logical_date=now, data_until=now),
+        options=RunOptions(),
+    )
+    key = store.layout.run_spec("bench")
+    store.put(key, spec)
+    began = time.monotonic()
+    peaks = watched([sys.executable, "-m", "bench.preprocess_job", store.layout.uri(key)])
+    report = store.get(store.layout.step_report("bench", "preprocess"), PreprocessReport)
+    for one in store.list(""):
+        store.delete(one["Key"])
+    return {
+        "images": len(paths),
+        "kept": report.images,
+        "step_s": round(report.seconds, 1),
+        "with_spark_start_s": round(time.monotonic() - began, 1),
+        "ms_per_image": round(1000 * report.seconds / len(paths), 2),
+        **{f"{kind}_peak_mb": round(peak / 1e6) for kind, peak in peaks.items()},
+    }
+
+
+def upload(store: Store, path: Path) -> None:
+    label, *_ = path.name.split("-")
+    store.put_bytes(f"{store.layout.raw_prefix()}{label}/{path.name}", path.read_bytes())
+
+
+def _wait_for_server(bucket: str) -> None:
+    for _ in range(100):
+        try:
+            s3_client().create_bucket(Bucket=bucket)
+        except Exception:  # noqa: BLE001 - not up yet
+            time.sleep(0.2)
+        else:
+            return
+    raise RuntimeError("the S3 server did not come up")
+
+
+def watched(command: list[str]) -> dict[str, int]:
+    """Run it; peak resident bytes of the driver's Python, of the JVM, and of the largest Python worker."""
+    peaks = {"driver": 0, "jvm": 0, "executor": 0}
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[1])
+        watcher = threading.Thread(target=_watch, args=(process, peaks))
+        watcher.start()
+        code = process.wait()
+        watcher.join()
+        log.seek(0)
+        if code:
+            raise RuntimeError(f"the job ended with {code}: {log.read().decode()[-3000:]}")
+    return peaks
+
+
+def _watch(process: subprocess.Popen[bytes], peaks: dict[str, int]) -> None:
+    while process.poll() is None:
+        for pid in _descendants(process.pid):
+            try:
+                command = Path(f"/proc/{pid}/cmdline").read_bytes()
+                status = Path(f"/proc/{pid}/status").read_text()
+            except OSError:
+                continue
+            if found := re.search(r"VmHWM:\s+(\d+) kB", status):
+                kind = "driver" if pid == process.pid else "jvm" if b"java" in command.split(b"\0")[0] else "executor"
+                peaks[kind] = max(peaks[kind], int(found[1]) * 1024)
+        time.sleep(0.2)
+
+
+def _descendants(root: int) -> list[int]:
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+    found = [root]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found
