@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dermaflow_jobs.preprocess.decode import DecodeOptions, Undecodable
-from dermaflow_jobs.preprocess.duplicates import MIN_CORRELATION, candidates, correlation, perceptual_hash
+from dermaflow_jobs.preprocess.duplicates import MIN_CORRELATION, candidates, correlation, perceptual_hashes
 from dermaflow_jobs.preprocess.images import process
 from dermaflow_jobs.preprocess.records import example, features, framed
 from dermaflow_jobs.train.shards import ClassFiles
@@ -30,8 +31,8 @@ class LocalImage:
     label: int
     record: bytes
     """Serialized tf.train.Example."""
-    thumb: np.ndarray
-    thumb_hash: int
+    thumb: Image.Image
+    """Grey, for comparison with other images."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,10 @@ class LocalDataset:
 
     def groups(self) -> np.ndarray:
         """A number an image, the same for images that show the same photograph."""
-        hashes = [image.thumb_hash for image in self.images]
-        same = [
-            (a, b)
-            for a, b in candidates(hashes)
-            if correlation(self.images[a].thumb, self.images[b].thumb) >= MIN_CORRELATION
-        ]
+        thumbs = [image.thumb for image in self.images]
+        hashes = perceptual_hashes(thumbs)
+        fine = [np.asarray(thumb) for thumb in thumbs]
+        same = [(a, b) for a, b in candidates(hashes) if correlation(fine[a], fine[b]) >= MIN_CORRELATION]
         links = np.array(same, int).reshape(-1, 2).T
         graph = coo_array((np.ones(len(same)), (links[0], links[1])), shape=(len(hashes), len(hashes)))
         return np.asarray(connected_components(graph, directed=False)[1])
@@ -97,5 +96,4 @@ def _read(task: tuple[str, str, int, int]) -> LocalImage | None:
     if isinstance(done, Undecodable):
         return None
     about = features({"label": label, "image_id": Path(path).stem.encode(), "key": path.encode()})
-    thumb = np.asarray(done.thumb)
-    return LocalImage(Path(path).stem, split, label, example(done.record + about), thumb, perceptual_hash(done.thumb))
+    return LocalImage(Path(path).stem, split, label, example(done.record + about), done.thumb)
