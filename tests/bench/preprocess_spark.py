@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from bench.processes import descendants, is_java, peak_bytes
 from dermaflow_jobs.contract.options import DEFAULT_CLASSES, RunOptions
 from dermaflow_jobs.contract.run_spec import CodeRef, RunIdentity, RunSpec
 from dermaflow_jobs.contract.s3_layout import Layout
@@ -95,17 +95,16 @@ def run_job(paths: Sequence[Path]) -> dict[str, float]:
     )
     key = store.layout.run_spec("bench")
     store.put(key, spec)
-    began = time.monotonic()
-    peaks = watched([sys.executable, "-m", "bench.preprocess_job", store.layout.uri(key)])
+    peaks, spent = watched([sys.executable, "-m", "bench.preprocess_job", store.layout.uri(key)])
     report = store.get(store.layout.step_report("bench", "preprocess"), PreprocessReport)
     for one in store.list(""):
         store.delete(one["Key"])
     return {
         "images": len(paths),
         "kept": report.images,
-        "step_s": round(report.seconds, 1),
-        "with_spark_start_s": round(time.monotonic() - began, 1),
-        "ms_per_image": round(1000 * report.seconds / len(paths), 2),
+        "wall_s": round(spent["wall_s"], 1),
+        "wall_ms_per_image": round(1000 * spent["wall_s"] / len(paths), 2),
+        "cpu_ms_per_image": round(1000 * spent["cpu_s"] / len(paths), 2),
         **{f"{kind}_peak_mb": round(peak / 1e6) for kind, peak in peaks.items()},
     }
 
@@ -126,45 +125,27 @@ def _wait_for_server(bucket: str) -> None:
     raise RuntimeError("the S3 server did not come up")
 
 
-def watched(command: list[str]) -> dict[str, int]:
-    """Run it; peak resident bytes of the driver's Python, of the JVM, and of the largest Python worker."""
+def watched(command: list[str]) -> tuple[dict[str, int], dict[str, float]]:
+    """Run it. Peak resident bytes of the driver's Python, of the JVM, and of the largest Python worker; and the JSON
+    that it printed last.
+    """
     peaks = {"driver": 0, "jvm": 0, "executor": 0}
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[1])
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=Path(__file__).parents[1])
         watcher = threading.Thread(target=_watch, args=(process, peaks))
         watcher.start()
-        code = process.wait()
+        out, _ = process.communicate()
         watcher.join()
         log.seek(0)
-        if code:
-            raise RuntimeError(f"the job ended with {code}: {log.read().decode()[-3000:]}")
-    return peaks
+        if process.returncode:
+            raise RuntimeError(f"the job ended with {process.returncode}: {log.read().decode()[-3000:]}")
+    found: dict[str, float] = json.loads(out.decode().splitlines()[-1])
+    return peaks, found
 
 
 def _watch(process: subprocess.Popen[bytes], peaks: dict[str, int]) -> None:
     while process.poll() is None:
-        for pid in _descendants(process.pid):
-            try:
-                command = Path(f"/proc/{pid}/cmdline").read_bytes()
-                status = Path(f"/proc/{pid}/status").read_text()
-            except OSError:
-                continue
-            if found := re.search(r"VmHWM:\s+(\d+) kB", status):
-                kind = "driver" if pid == process.pid else "jvm" if b"java" in command.split(b"\0")[0] else "executor"
-                peaks[kind] = max(peaks[kind], int(found[1]) * 1024)
+        for pid in descendants(process.pid):
+            kind = "driver" if pid == process.pid else "jvm" if is_java(pid) else "executor"
+            peaks[kind] = max(peaks[kind], peak_bytes(pid))
         time.sleep(0.2)
-
-
-def _descendants(root: int) -> list[int]:
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-    found = [root]
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found
