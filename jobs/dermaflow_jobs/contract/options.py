@@ -79,7 +79,7 @@ class PreprocessOptions(Value):
         max_length=64,
     )
     max_megapixels: int = option(
-        128,
+        64,
         "Largest image",
         "An image of more pixels than this is quarantined before it is decoded.",
         unit="MP",

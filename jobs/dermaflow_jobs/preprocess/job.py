@@ -144,13 +144,18 @@ def decode_images(work: Work, spark: SparkSession) -> list[Outcome]:
 
 
 def known_outcomes(work: Work) -> dict[str, Outcome]:
-    """What earlier runs decoded with the same decoder, by content, of the images of this run."""
+    """What earlier runs decoded with the same decoder, by content, of the images of this run.
+
+    An index counts only while its pack is there, so a lifecycle rule may expire the cache as it likes.
+    """
     store, layout = work.context.store, work.context.layout
     wanted = {image.content_id for image in work.listing.images}
-    keys = [key for one in store.list(layout.decoded_prefix(work.decoder_id)) if (key := one["Key"]).endswith(".jsonl")]
+    there = {one["Key"] for one in store.list(layout.decoded_prefix(work.decoder_id))}
+    packs = [key.rpartition("/")[2].removesuffix(".pack") for key in there if key.endswith(".pack")]
+    indexes = [key for pack in packs if (key := layout.decoded_index(work.decoder_id, pack)) in there]
     known: dict[str, Outcome] = {}
     with ThreadPoolExecutor(16) as pool:
-        for data in pool.map(store.get_bytes, keys):
+        for data in pool.map(store.get_bytes, indexes):
             known.update((one.content_id, one) for one in read_index(data) if one.content_id in wanted)
     return known
 
