@@ -1,9 +1,9 @@
 """`make bench-preprocess`: images a second of ours and others, on the same images, one core and then all.
 
 Run by the data plane's Python with the dependency group `bench`. Writes `build/bench/preprocess.json`; exit code 1
-where a target is missed. Rates are by the CPU time of a process that is tied to one core, the best of several rounds
-in which the methods take turns: a machine that is busy elsewhere tells nearly the same as an idle one. All cores at
-once is the sum of such rates while every core is at work.
+where a target is missed. Rates are by the CPU time of a process that is tied to one core, each file at its best of
+several rounds in which the methods take turns: a machine that is busy elsewhere tells nearly the same as an idle one.
+All cores at once is the sum of such rates while every core is at work.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import argparse
 import json
 import os
 import statistics
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench.preprocess_methods import METHODS, psnr_db
+import numpy as np
+
+from bench.preprocess_methods import METHODS, psnr_db, seconds_per_file
 from bench.preprocess_spark import measure_job
 
 REPO = Path(__file__).resolve().parents[2]
@@ -54,13 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(files: Sequence[bytes], size: int, rounds: int) -> dict[str, object]:
-    seconds = {name: float("inf") for name in METHODS}
+    seconds = {name: np.full(len(files), np.inf) for name in METHODS}
     with one_core() as pool:
         for _ in range(rounds):
             for name in METHODS:
-                seconds[name] = min(seconds[name], pool.submit(timed, name, files, size).result())
+                spent = pool.submit(seconds_per_file, name, files, size).result()
+                seconds[name] = np.minimum(seconds[name], spent)
         psnr = pool.submit(psnr_db, files, size).result()
-    rates = {name: len(files) / taken for name, taken in seconds.items()}
+    rates = {name: len(files) / taken.sum() for name, taken in seconds.items()}
     both = all_cores(files, size, rounds)
     others = {name: rates["ours"] / rate for name, rate in rates.items() if name not in {"ours", "way_2021", "limit"}}
     found: dict[str, object] = {
@@ -100,24 +102,18 @@ def tie_to(core: int) -> None:
     os.sched_setaffinity(0, {core})
 
 
-def timed(name: str, files: Sequence[bytes], size: int) -> float:
-    began = time.process_time()
-    METHODS[name](files, size)
-    return time.process_time() - began
-
-
 def all_cores(files: Sequence[bytes], size: int, rounds: int) -> float:
     """Images a second of ours on all cores together."""
     pools = [ProcessPoolExecutor(1, get_context("spawn"), tie_to, (core,)) for core in os.sched_getaffinity(0)]
-    best = 0.0
+    best = [np.full(len(files), np.inf) for _ in pools]
     try:
-        for _ in range(rounds + 1):
-            futures = [pool.submit(timed, "ours", files, size) for pool in pools]
-            best = max(best, sum(len(files) / future.result() for future in futures))
+        for _ in range(rounds):
+            futures = [pool.submit(seconds_per_file, "ours", files, size) for pool in pools]
+            best = [np.minimum(old, future.result()) for old, future in zip(best, futures, strict=True)]
     finally:
         for pool in pools:
             pool.shutdown()
-    return best
+    return float(sum(len(files) / spent.sum() for spent in best))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -21,42 +22,35 @@ from dermaflow_jobs.preprocess.duplicates import perceptual_hashes
 from dermaflow_jobs.preprocess.images import Processed, encoding_of, process
 from dermaflow_jobs.preprocess.records import example, framed
 
-Batch = Callable[[Sequence[bytes], int], list[Any]]
 
-
-def way_2021(files: Sequence[bytes], size: int) -> list[bytes]:
+def way_2021(data: bytes, size: int) -> bytes:
     """`Image.open().resize()` in a loop, saved as JPEG: what the project of 2021 did."""
-    return [_jpeg(Image.open(io.BytesIO(data)).resize((size, size))) for data in files]
-
-
-def _jpeg(image: Image.Image) -> bytes:
     out = io.BytesIO()
-    image.save(out, "JPEG")
+    Image.open(io.BytesIO(data)).resize((size, size)).save(out, "JPEG")
     return out.getvalue()
 
 
-def pillow_antialiased(files: Sequence[bytes], size: int) -> list[bytes]:
+def pillow_antialiased(data: bytes, size: int) -> bytes:
     """Full decode, LANCZOS, raw pixels."""
-    shape = (size, size)
-    opened = (Image.open(io.BytesIO(data)).convert("RGB") for data in files)
-    return [image.resize(shape, Image.Resampling.LANCZOS).tobytes() for image in opened]
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    return image.resize((size, size), Image.Resampling.LANCZOS).tobytes()
 
 
-def vips_thumbnail(files: Sequence[bytes], size: int) -> list[bytes]:
+def vips_thumbnail(data: bytes, size: int) -> bytes:
     """libvips shrinks while it loads, too; raw pixels."""
     import pyvips
 
-    return [pyvips.Image.thumbnail_buffer(data, size, height=size, size="force").write_to_memory() for data in files]
+    pixels: bytes = pyvips.Image.thumbnail_buffer(data, size, height=size, size="force").write_to_memory()
+    return pixels
 
 
-def img2dataset_resizer(files: Sequence[bytes], size: int) -> list[bytes]:
+def img2dataset_resizer(data: bytes, size: int) -> bytes:
     """Its own resizer at its defaults (area filter, JPEG 95), cropping to the square, as it cannot squash."""
-    resizer = _resizer(size)
-    results = [resizer(io.BytesIO(data)) for data in files]
-    failed = [error for *_, error in results if error]
-    if failed:
-        raise RuntimeError(f"img2dataset: {failed[0]}")
-    return [result[0] for result in results]
+    encoded: bytes
+    encoded, *_, error = _resizer(size)(io.BytesIO(data))
+    if error:
+        raise RuntimeError(f"img2dataset: {error}")
+    return encoded
 
 
 @cache
@@ -66,12 +60,11 @@ def _resizer(size: int) -> Any:
     return Resizer(size, "center_crop", resize_only_if_bigger=False)
 
 
-def ours(files: Sequence[bytes], size: int) -> list[bytes]:
-    """The job's worker: from an object's bytes to the framed record, with all hashes and the thumbnail."""
-    options = DecodeOptions(size=size, max_pixels=10**9)
-    results = [_processed(data, options) for data in files]
-    perceptual_hashes([one.thumb for one in results])
-    return [framed(example(one.record)) for one in results]
+def ours(data: bytes, size: int) -> Image.Image:
+    """The job's worker: from an object's bytes to the framed record. Returns the thumbnail."""
+    found = _processed(data, DecodeOptions(size=size, max_pixels=10**9))
+    framed(example(found.record))
+    return found.thumb
 
 
 def _processed(data: bytes, options: DecodeOptions) -> Processed:
@@ -81,14 +74,14 @@ def _processed(data: bytes, options: DecodeOptions) -> Processed:
     return found
 
 
-def limit(files: Sequence[bytes], size: int) -> list[NDArray[np.uint8]]:
+def limit(data: bytes, size: int) -> NDArray[np.uint8]:
     """libjpeg-turbo's scaled decode alone, to the smallest scale that is not below the size."""
     import simplejpeg
 
-    return [simplejpeg.decode_jpeg(data, min_height=size, min_width=size, min_factor=1) for data in files]
+    return simplejpeg.decode_jpeg(data, min_height=size, min_width=size, min_factor=1)
 
 
-METHODS: dict[str, Batch] = {
+METHODS: dict[str, Callable[[bytes, int], Any]] = {
     "way_2021": way_2021,
     "pillow_antialiased": pillow_antialiased,
     "pyvips_thumbnail": vips_thumbnail,
@@ -96,6 +89,22 @@ METHODS: dict[str, Batch] = {
     "ours": ours,
     "limit": limit,
 }
+AFTERWARDS: dict[str, Callable[[list[Any]], Any]] = {"ours": perceptual_hashes}
+"""What a method does at the end with the results of all files."""
+
+
+def seconds_per_file(name: str, files: Sequence[bytes], size: int) -> NDArray[np.float64]:
+    """CPU seconds of each file in turn, each with its share of what is done afterwards."""
+    method, spent, results = METHODS[name], np.zeros(len(files)), []
+    for number, data in enumerate(files):
+        began = time.process_time()
+        results.append(method(data, size))
+        spent[number] = time.process_time() - began
+    if name in AFTERWARDS:
+        began = time.process_time()
+        AFTERWARDS[name](results)
+        spent += (time.process_time() - began) / len(files)
+    return spent
 
 
 def psnr_db(files: Sequence[bytes], size: int) -> list[float]:
