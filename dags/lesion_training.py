@@ -47,8 +47,8 @@ with DAG(
     step = on_cluster | {"action_on_failure": "CANCEL_AND_WAIT"}
     queue = ("preprocess", "train", "evaluate")  # added to the cluster at once: it never waits for Airflow
     verify_environment = VerifyEnvironmentOperator(task_id="verify_environment", then=queue, **step)
-    preprocess = PreprocessOperator(task_id="preprocess", **step)
-    train = TrainOperator(task_id="train", **step)
+    preprocess = PreprocessOperator(task_id="preprocess", then=queue[1:], **step)
+    train = TrainOperator(task_id="train", then=queue[2:], **step)
     evaluate = EvaluateOperator(task_id="evaluate", **step)
     terminate_cluster = TerminateClusterOperator(
         task_id="terminate_cluster", cluster_id=create_cluster.output, needs=["promote"]

@@ -77,15 +77,13 @@ def test_nothing_runs_away(training: DAG) -> None:
     assert all(task.retries and task.execution_timeout for task in training.tasks)
 
 
-def test_the_queue_names_the_steps_that_follow(training: DAG) -> None:
-    """So that EMR has them before Airflow gets to their tasks, and cancels them if one fails."""
-    first = training.get_task("verify_environment")
-    chain, task = [], first
-    while (following := [t for t in task.downstream_list if isinstance(t, SparkStepOperator)]) != []:
-        (task,) = following
-        chain.append(task.task_id)
-    assert list(first.then) == chain
-    steps = [first, *(training.get_task(task_id) for task_id in chain)]
+def test_every_step_brings_along_those_that_follow(training: DAG) -> None:
+    """So that EMR has them before Airflow gets to their tasks, after a retry as well, and cancels them if one fails."""
+    chain = ["verify_environment", "preprocess", "train", "evaluate"]
+    steps = [training.get_task(task_id) for task_id in chain]
+    assert all(isinstance(step, SparkStepOperator) for step in steps)
+    for number, step in enumerate(steps):
+        assert list(step.then) == chain[number + 1 :]
     assert {step.action_on_failure for step in steps} == {"CANCEL_AND_WAIT"}
 
 

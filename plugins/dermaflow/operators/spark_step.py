@@ -187,4 +187,8 @@ class SparkStepOperator(WaitingOperator):
             return StepTimedOut(**said, remedy="give the task a longer wait_timeout, or the cluster more nodes")
         if outcome.needs_person:
             return StepNeedsAttention(**said, remedy="as the report above says; then clear this task")
+        if outcome.state != "FAILED":
+            return StepFailed(
+                **said, remedy="see who ended it, if nobody meant to; tried again, the task adds a new step"
+            )
         return StepFailed(**said, remedy="mend what the report above names; the task adds a new step when tried again")
