@@ -66,5 +66,7 @@ def test_every_path_in_the_readme_is_a_path_of_the_repository() -> None:
 
 def test_the_help_of_make_lists_the_public_targets() -> None:
     """`make help` is the other way to find them."""
-    done = subprocess.run(["make", "--no-print-directory", "help"], cwd=REPO, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=REPO, capture_output=True, text=True, check=True
+    )
     assert {line.split()[0] for line in done.stdout.splitlines()} == PUBLIC_TARGETS
