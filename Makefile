@@ -74,7 +74,7 @@ lint: setup ## ruff, mypy, shellcheck
 	$(CONTROL)/ruff check $(CODE)
 	$(CONTROL)/ruff format --check $(CODE)
 	$(CONTROL)/shellcheck infra/emr/bootstrap.sh .ci/run
-	$(CONTROL)/mypy dags plugins infra/local_aws infra/local_stack tests/chaos tests/bench
+	$(CONTROL)/mypy dags plugins infra/local_aws infra/local_stack tests/chaos tests/bench/overhead.py tests/bench/bootstrap.py tests/bench/stock_dags
 	cd jobs && .venv/bin/mypy --config-file ../pyproject.toml -p dermaflow_jobs
 
 format: setup ## let ruff rewrite what it can
