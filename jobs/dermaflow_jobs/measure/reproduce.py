@@ -78,7 +78,6 @@ RECIPES = {"2021": NETWORK_2021, "short": SHORT, "full": FULL}
 
 def main(argv: Sequence[str] | None = None) -> None:
     given = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     chosen = [_changed(RECIPES[name], given.image_size, given.epochs) for name in given.recipes]
     report: dict[str, object] = {"data": given.data.name, "folds": given.folds}
     for recipe in chosen:
@@ -176,4 +175,5 @@ def _scores(predictions: Predictions, classes: tuple[str, ...]) -> dict[str, obj
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     main()

@@ -49,7 +49,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("build/bench/train.json"))
     given = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     setting = Setting(given.model, given.image_size, given.batch_size, given.steps)
     best = dict.fromkeys(METHODS, 0.0)
     for turn in range(given.turns):
@@ -117,4 +116,5 @@ def _start(task: dict[str, object], cores: list[int]) -> subprocess.Popen[str]:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     main()

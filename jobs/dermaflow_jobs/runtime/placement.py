@@ -7,6 +7,7 @@ which may share its node with others, stays idle.
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterable
@@ -14,13 +15,17 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from dermaflow_jobs.runtime.errors import JobError, StorageError
+from dermaflow_jobs.runtime.errors import JobError
 from dermaflow_jobs.runtime.spark import executor_slots
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 T = TypeVar("T")
+
+
+class WorkersLostError(JobError):
+    """A worker died, or failed in a way that it could not explain itself."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,7 @@ def worker_session(step: str, workers: int) -> SparkSession:
     from pyspark.sql import SparkSession
 
     given = SparkConf()
-    builder = (
-        SparkSession.builder.appName(f"dermaflow {step}")
-        .config("spark.python.worker.reuse", "false")
-        .config("spark.stage.maxConsecutiveAttempts", "2")
-    )
+    builder = SparkSession.builder.appName(f"dermaflow {step}").config("spark.python.worker.reuse", "false")
     if not given.get("spark.master", "local[*]").startswith("local"):
         builder = (
             builder.config("spark.dynamicAllocation.enabled", "false")
@@ -67,9 +68,11 @@ def worker_session(step: str, workers: int) -> SparkSession:
 def run_on_executors(spark: SparkSession, workers: int, body: Callable[[Placement], T]) -> list[T]:
     """Call `body` on that many executors at once; the results, by rank.
 
-    A worker that dies, or that raises anything but a JobError about its input, makes Spark stop the others and start
-    all of them once more; so `body` should go on where it was. Raises the first worker's JobError.
+    Raises a worker's own JobError as it was; WorkersLostError where one died or failed otherwise. Spark then stops the
+    others, and never starts a barrier stage of this kind again by itself.
     """
+    from py4j.protocol import Py4JJavaError
+
     slots = executor_slots(spark)
     if slots < workers:
         raise JobError(
@@ -77,16 +80,30 @@ def run_on_executors(spark: SparkSession, workers: int, body: Callable[[Placemen
             remedy="Lower train_workers or raise core_count.",
         )
     barrier = spark.sparkContext.parallelize(range(workers), workers).barrier()
-    results = barrier.mapPartitions(_Worker(body)).collect()
+    try:
+        results = barrier.mapPartitions(_Worker(body)).collect()
+    except Py4JJavaError as error:
+        raise WorkersLostError(
+            f"{workers} workers were stopped because one failed: {reason(str(error.java_exception.getMessage()))}",
+            remedy="Run the step again: a training goes on from its last checkpoint. If the container was killed"
+            " (exit code 137 or 143), give executors more memory overhead.",
+        ) from error
     for result in results:
         if isinstance(result, _Refusal):
             raise result.error
     return [result for result in results if not isinstance(result, _Refusal)]
 
 
+def reason(message: str) -> str:
+    """The one line of Spark's report on a failed stage that says what happened to the worker."""
+    lines = [line for line in message.splitlines() if line and not line[0].isspace()]
+    told = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Interrupt|Exit)\b", line)]
+    return (told or lines or ["no reason given"])[-1][:1000]
+
+
 @dataclass(frozen=True)
 class _Refusal:
-    """What trying again would not change, so it comes back as a value: an exception would make Spark try again."""
+    """An error that says itself what to do: it comes back as a value, for an exception would come back as Java's."""
 
     error: JobError
 
@@ -106,8 +123,6 @@ class _Worker(Generic[T]):
         addresses = context.allGather(f"{host}:{free_port()}")
         try:
             yield self.body(Placement(rank, tuple(addresses)))
-        except StorageError:
-            raise
         except JobError as error:
             yield _Refusal(error)
 

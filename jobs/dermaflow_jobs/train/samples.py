@@ -56,7 +56,9 @@ def training_batches(
     records = _records(classes, seed, first_sample).batch(global_batch, drop_remainder=True)
     numbered = records.enumerate(first_sample // global_batch)
     batches = numbered.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return (batches if replicas == 1 else batches.rebatch(part // replicas)).prefetch(4)
+    each = batches if replicas == 1 else batches.rebatch(part // replicas)
+    # Said aloud, so that several workers need not ask each other before every step whether all have a batch.
+    return each.prefetch(4).apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
 
 
 def _vary(ranges: AugmentRanges | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:

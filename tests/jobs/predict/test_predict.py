@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -103,12 +103,14 @@ def test_what_is_no_model_is_refused(folder, capsys, model, message):
     assert message in capsys.readouterr().err
 
 
-def test_the_module_runs_and_draws_heat_maps(folder):
-    """As a user calls it."""
-    command = [sys.executable, "-m", "dermaflow_jobs.predict", str(folder / "a.keras"), str(folder / "images/red.jpg")]
-    done = subprocess.run([*command, "--heat-maps", str(folder / "maps")], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert list(rows(done.stdout)) == ["red"]
+def test_the_module_runs_and_draws_heat_maps(folder, capsys, monkeypatch):
+    """As `python -m dermaflow_jobs.predict` does."""
+    given = [str(folder / "a.keras"), str(folder / "images/red.jpg"), "--heat-maps", str(folder / "maps")]
+    monkeypatch.setattr(sys, "argv", ["predict", *given])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("dermaflow_jobs.predict", run_name="__main__")
+    assert ended.value.code == 0
+    assert list(rows(capsys.readouterr().out)) == ["red"]
     assert Image.open(folder / "maps" / "red-melanoma.png").size == (32, 32)
 
 
