@@ -108,6 +108,8 @@ def _decode(data: bytes, options: DecodeOptions) -> Decoded:
 
 def _exif(image: Image.Image) -> tuple[int, str]:
     """Orientation (1 if none is given) and software. Broken EXIF is common and spoils no picture."""
+    if image.format == "JPEG" and not {"exif", "xmp"} & image.info.keys():
+        return 1, ""
     try:
         exif = image.getexif()
         orientation, software = exif.get(Base.Orientation, 1), exif.get(Base.Software, "")
