@@ -1,0 +1,17 @@
+"""What is measured."""
+
+from __future__ import annotations
+
+from dermaflow_jobs.contract.base import Value
+from dermaflow_jobs.contract.options.field import option
+
+
+class EvaluateOptions(Value):
+    """What is measured."""
+
+    use_test_split: bool = option(
+        False,
+        "Touch the test split",
+        "Score the test split too. Do this once, for the model you mean to keep.",
+        advanced=True,
+    )
