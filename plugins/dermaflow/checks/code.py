@@ -25,7 +25,7 @@ def check_code(code_dir: Path) -> tuple[CodeBundle | None, list[Problem]]:
         bundle, files = build_bundle(code_dir), package_files(code_dir / "jobs")
     except OSError as error:
         remedy = "set DERMAFLOW_CODE_DIR to a checkout of this repository that is complete"
-        return None, [Problem("code bundle", f"cannot be built: {error}", remedy)]
+        return None, [Problem("code bundle", f"cannot be built: {_told(error, code_dir)}", remedy)]
     problems = (
         _sources(files)
         + _contract(files)
@@ -33,6 +33,13 @@ def check_code(code_dir: Path) -> tuple[CodeBundle | None, list[Problem]]:
         + _requirements(bundle.files["uv-requirements.txt"])
     )
     return bundle, problems
+
+
+def _told(error: OSError, code_dir: Path) -> str:
+    """The file's place in the repository: a whole path would be broken over a table's lines."""
+    if not error.filename:
+        return str(error)
+    return f"{Path(error.filename).relative_to(code_dir)}: {error.strerror}"
 
 
 def _sources(files: dict[str, bytes]) -> list[Problem]:
