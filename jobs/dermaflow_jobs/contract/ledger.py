@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import datetime
 from typing import Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field, JsonValue
 
 from dermaflow_jobs.contract.base import Value
+from dermaflow_jobs.contract.champion import Promotion
+from dermaflow_jobs.contract.cost import RunCost
 from dermaflow_jobs.contract.metrics import Metrics
 
 COLUMNS = (
@@ -24,8 +27,16 @@ COLUMNS = (
     "accuracy",
     "balanced_accuracy",
     "mean_auc",
+    "mean_auc_low",
+    "mean_auc_high",
     "code_id",
     "cluster_id",
+    "run_type",
+    "data_until",
+    "promoted",
+    "cost_usd",
+    "bootstrap_usd",
+    "idle_usd",
 )
 
 
@@ -40,6 +51,18 @@ class LedgerRecord(Value):
     code_id: str
     cluster_id: str | None
     metrics: Metrics
+    run_type: str | None = None
+    """Airflow's: scheduled, backfill, manual, asset_triggered."""
+    data_until: AwareDatetime | None = None
+    """Up to when the run saw images: the curve over dates is drawn over this."""
+    inputs_id: str = ""
+    """Of the images it was given (`contract.inputs`)."""
+    choices: dict[str, JsonValue] = Field(default_factory=dict)
+    """What the run was asked to do, flat, as the trigger form names it."""
+    promotion: Promotion | None = None
+    """Written by promote; None until then."""
+    cost: RunCost | None = None
+    """Written when the cluster is gone; None until then."""
 
     def line_2021(self) -> str:
         """The 2021 project's line, accuracy on the validation split; synthetic data says so at its end."""
@@ -63,23 +86,44 @@ def table(records: list[LedgerRecord]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for record in sorted(records, key=lambda r: r.recorded_at):
-        m, valid = record.metrics, record.metrics.splits["valid"]
-        writer.writerow(
-            [
-                record.run_key,
-                record.logical_date.isoformat() if record.logical_date else "",
-                record.recorded_at.isoformat(),
-                m.model,
-                m.image_size,
-                str(m.synthetic).lower(),
-                m.dataset_id,
-                m.train_images,
-                valid.images,
-                f"{valid.accuracy:.4f}",
-                "" if valid.balanced_accuracy is None else f"{valid.balanced_accuracy:.4f}",
-                "" if valid.mean_auc is None else f"{valid.mean_auc:.4f}",
-                record.code_id,
-                record.cluster_id or "",
-            ]
-        )
+        writer.writerow([_cell(value) for value in _row(record)])
     return out.getvalue()
+
+
+def _row(record: LedgerRecord) -> list[object]:
+    m, valid, cost = record.metrics, record.metrics.splits["valid"], record.cost
+    interval = valid.intervals.get("mean_auc")
+    return [
+        record.run_key,
+        record.logical_date,
+        record.recorded_at,
+        m.model,
+        m.image_size,
+        m.synthetic,
+        m.dataset_id,
+        m.train_images,
+        valid.images,
+        valid.accuracy,
+        valid.balanced_accuracy,
+        valid.mean_auc,
+        interval and interval.low,
+        interval and interval.high,
+        record.code_id,
+        record.cluster_id,
+        record.run_type,
+        record.data_until,
+        record.promotion and record.promotion.promoted,
+        cost and cost.usd,
+        cost and cost.bootstrap_usd,
+        cost and cost.idle_usd,
+    ]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return value.isoformat() if isinstance(value, datetime) else str(value)

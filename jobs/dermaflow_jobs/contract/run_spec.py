@@ -35,6 +35,8 @@ class RunIdentity(Value):
     logical_date: AwareDatetime | None
     data_until: AwareDatetime
     """End of the data interval: images under `raw/dt=…` later than this are not seen."""
+    run_type: str | None = None
+    """Airflow's: scheduled, backfill, manual, asset_triggered."""
 
 
 class CodeRef(Value):

@@ -114,6 +114,14 @@ class Layout:
     def predictions(self, run_key: str, split: str) -> str:
         return f"{self.run_prefix(run_key)}predictions-{split}.csv"
 
+    def champion_predictions(self, run_key: str, champion: str) -> str:
+        """What the champion of this name says of the run's validation split, without what it was trained on."""
+        return f"{self.run_prefix(run_key)}champion-{champion}-predictions-valid.csv"
+
+    def run_cost(self, run_key: str) -> str:
+        """Written when the clusters are gone, for a run that failed as well."""
+        return f"{self.run_prefix(run_key)}cost.json"
+
     # ledger
     def ledger_runs_prefix(self) -> str:
         return f"{self.prefix}ledger/runs/"
@@ -130,7 +138,19 @@ class Layout:
 
     # models
     def champion(self) -> str:
+        """The pointer: overwritten by compare-and-swap alone."""
         return f"{self.prefix}models/champion.json"
+
+    def champion_history_prefix(self) -> str:
+        return f"{self.prefix}models/history/"
+
+    def champion_history(self, number: int) -> str:
+        """Every champion ever, as it was crowned; never overwritten."""
+        return f"{self.champion_history_prefix()}{number:06d}.json"
+
+    def kept_prefix(self, model_id: str) -> str:
+        """Copies of a crowned model, its metrics, predictions and card; never overwritten."""
+        return f"{self.prefix}models/kept/{model_id}/"
 
     # logs
     def logs_prefix(self) -> str:

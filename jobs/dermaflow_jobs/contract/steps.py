@@ -27,6 +27,7 @@ class VerifyReport(Value):
 
 class PreprocessReport(Value):
     dataset_id: str
+    inputs_id: str = ""
     reused: bool
     images: int
     quarantined: int
