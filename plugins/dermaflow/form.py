@@ -99,6 +99,12 @@ def form_params() -> dict[str, Param]:
     return params
 
 
+def flat(options: RunOptions) -> dict[str, Any]:
+    """The options as the flat params that would give them; JSON values."""
+    parts = options.model_dump(mode="json")
+    return {name: value for part in parts.values() for name, value in part.items()}
+
+
 @dataclass(frozen=True)
 class Refused:
     """A param that the contract does not allow."""

@@ -27,6 +27,7 @@ def identity_of(context: Context | Mapping[str, Any]) -> RunIdentity:
         run_id=run.run_id,
         logical_date=run.logical_date,
         data_until=until,
+        run_type=_type(run),
     )
 
 
@@ -46,5 +47,9 @@ def run_spec(context: Context | Mapping[str, Any], *, root: str, code: CodeRef, 
     return RunSpec(root=root.rstrip("/"), code=code, identity=identity_of(context), options=options)
 
 
+def _type(run: Any) -> str:
+    return str(getattr(run.run_type, "value", run.run_type))
+
+
 def _by_date(run: Any) -> bool:
-    return run.logical_date is not None and str(getattr(run.run_type, "value", run.run_type)) in BY_DATE
+    return run.logical_date is not None and _type(run) in BY_DATE

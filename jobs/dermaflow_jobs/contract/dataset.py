@@ -56,8 +56,6 @@ class DatasetManifest(Value):
     """CSV, a row an image not kept: key, size, reason, detail."""
     fingerprint: str
     """SHA-256 over the shards' hashes."""
-    inputs_id: str = ""
-    """Of the objects that it was made from (`contract.inputs`)."""
     created_at: AwareDatetime
 
     def images(self, split: Split) -> int:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dermaflow_jobs.contract.dataset import SPLITS, DatasetManifest, Shard
+from dermaflow_jobs.contract.inputs import inputs_id
 from dermaflow_jobs.contract.steps import PreprocessReport
 from dermaflow_jobs.preprocess import checks
 from dermaflow_jobs.preprocess.assembly import Assembly, Distinct, Pair, Readable, assemble, find_distinct
@@ -49,6 +50,7 @@ class Work:
     decode: DecodeOptions
     decoder_id: str
     dataset_id: str
+    inputs_id: str
 
 
 def preprocess(context: StepContext) -> None:
@@ -61,6 +63,7 @@ def preprocess(context: StepContext) -> None:
     checks.check_quarantined(manifest, context.spec.options.data.max_bad_share, context.layout)
     report = PreprocessReport(
         dataset_id=manifest.dataset_id,
+        inputs_id=work.inputs_id,
         reused=reused,
         images=sum(manifest.images(split) for split in SPLITS),
         quarantined=manifest.quarantined,
@@ -93,8 +96,10 @@ def survey(context: StepContext) -> Work:
     )
     decoder = decoder_id(decode)
     identity = dataset_id(listing, labels_etag, options.data.classes, options.preprocess, decoder, layout.raw_prefix())
+    raw = layout.raw_prefix()
+    given = inputs_id(((one.key.removeprefix(raw), one.size, one.etag) for one in objects), until)
     context.progress.report("listing", 1, 1, "folders")
-    return Work(context, listing, labels, decode, decoder, identity)
+    return Work(context, listing, labels, decode, decoder, identity, given)
 
 
 def build(work: Work) -> DatasetManifest:

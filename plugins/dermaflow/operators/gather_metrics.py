@@ -8,18 +8,21 @@ from typing import Any
 from airflow.sdk import Context
 
 from dermaflow.errors import ResultMissing
+from dermaflow.form import flat
 from dermaflow.ledger import record_run
 from dermaflow.operators.base import AwsOperator, TextArg, ValueArg
+from dermaflow_jobs.contract.cost import RunCost
 from dermaflow_jobs.contract.ledger import LedgerRecord
 from dermaflow_jobs.contract.metrics import Metrics
 from dermaflow_jobs.contract.run_spec import RunSpec
+from dermaflow_jobs.contract.steps import PreprocessReport
 
 
 class GatherMetricsOperator(AwsOperator):
     """Put the run's metrics into its own ledger object and derive `ledger.csv` and the 2021 text file from all.
 
     Many runs may do so at once. The same run again replaces its own record and no other; what it records depends
-    on `metrics.json` alone, so a second try writes the same. Returns the record as a dict.
+    on what the run left in S3 alone, so a second try writes the same. Returns the record as a dict.
 
     .. code-block:: python
 
@@ -39,23 +42,30 @@ class GatherMetricsOperator(AwsOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         spec = RunSpec.parse(self.run_spec)
         storage = self.storage(spec.root)
-        key = storage.layout.metrics(spec.identity.run_key)
+        layout, run_key = storage.layout, spec.identity.run_key
+        key = layout.metrics(run_key)
         metrics = storage.find(key, Metrics)
         if metrics is None:
             raise ResultMissing(
                 attempted="looked for the run's metrics at",
-                resource=storage.layout.uri(key),
+                resource=layout.uri(key),
                 reason="there is no such object",
                 remedy="clear the task evaluate, which writes it",
             )
+        preprocessed = storage.find(layout.step_report(run_key, "preprocess"), PreprocessReport)
         record = LedgerRecord(
-            run_key=spec.identity.run_key,
+            run_key=run_key,
             run_id=spec.identity.run_id,
             logical_date=spec.identity.logical_date,
             recorded_at=metrics.created_at,
             code_id=spec.code.code_id,
             cluster_id=self.cluster_id,
             metrics=metrics,
+            run_type=spec.identity.run_type,
+            data_until=spec.identity.data_until,
+            inputs_id=preprocessed.inputs_id if preprocessed else "",
+            choices=flat(spec.options),
+            cost=storage.find(layout.run_cost(run_key), RunCost),
         )
         record_run(storage, record)
         self.log.info("%s", record.line_2021())

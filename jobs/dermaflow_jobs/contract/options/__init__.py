@@ -13,6 +13,7 @@ from dermaflow_jobs.contract.options.cluster import ClusterOptions
 from dermaflow_jobs.contract.options.data import DEFAULT_CLASSES, DataOptions
 from dermaflow_jobs.contract.options.evaluate import EvaluateOptions
 from dermaflow_jobs.contract.options.preprocess import PreprocessOptions
+from dermaflow_jobs.contract.options.promotion import PromotionOptions
 from dermaflow_jobs.contract.options.train import TrainOptions
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "DataOptions",
     "EvaluateOptions",
     "PreprocessOptions",
+    "PromotionOptions",
     "RunOptions",
     "TrainOptions",
 ]
@@ -33,6 +35,7 @@ class RunOptions(Value):
     preprocess: PreprocessOptions = PreprocessOptions()
     train: TrainOptions = TrainOptions()
     evaluate: EvaluateOptions = EvaluateOptions()
+    promotion: PromotionOptions = PromotionOptions()
     cluster: ClusterOptions = ClusterOptions()
 
     @model_validator(mode="after")

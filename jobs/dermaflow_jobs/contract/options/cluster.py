@@ -65,5 +65,10 @@ class ClusterOptions(Value):
         6.0, "Deadline", "A cluster older than this is ended whatever it does.", unit="h", advanced=True, gt=0, le=168
     )
     max_cost_usd: float = option(
-        25.0, "Cost limit", "A run whose estimate is above this does not start.", unit="USD", gt=0, le=100_000
+        25.0,
+        "Cost limit",
+        "A run that could cost more than this, all nodes at the on-demand price until the deadline, does not start.",
+        unit="USD",
+        gt=0,
+        le=100_000,
     )
