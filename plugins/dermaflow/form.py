@@ -1,13 +1,17 @@
 """The trigger form, generated from the contract's options, and what a user filled in turned back into them.
 
-Parameters are flat: every leaf of RunOptions under its own name, which is unique over all parts.
+Parameters are flat: every leaf of RunOptions under its own name, which is unique over all parts. What most people
+change stands in the form's open section; the other options of each part are folded away in a section of its name.
+
+A parameter that a preset decides starts empty, and empty means "as the preset says". So a value that somebody gives
+always counts, be it the option's own default.
 """
 
 from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,87 +20,62 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dermaflow import settings
-from dermaflow_jobs.contract.base import Value
+from dermaflow.leaves import Leaf, leaves
 from dermaflow_jobs.contract.options import RunOptions
+from dermaflow_jobs.contract.presets import PRESETS, STANDARD, OptionValue
 from dermaflow_jobs.contract.run_spec import RunSpec
 
 ROOT: Final = "root"
+PRESET: Final = "preset"
 _KEPT: Final = (
     "type", "enum", "pattern", "minLength", "maxLength", "minItems", "maxItems", "items",
     "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "title",
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """One thing a user may choose."""
-
-    part: str
-    name: str
-    schema: dict[str, Any]
-    default: Any
-
-    @property
-    def advanced(self) -> bool:
-        return bool(self.schema.get("advanced"))
-
-    @property
-    def section(self) -> str:
-        title = self.part.replace("_", " ").capitalize()
-        return f"{title}, advanced" if self.advanced else title
-
-    @property
-    def help(self) -> str:
-        unit = self.schema.get("unit")
-        return str(self.schema.get("description", "")) + (f" Unit: {unit}." if unit else "")
-
-
-def leaves() -> Iterator[Leaf]:
-    """Every leaf of RunOptions, those that are folded away last."""
-    found = [leaf for part, field in RunOptions.model_fields.items() for leaf in _part(part, field.annotation)]
-    yield from sorted(found, key=lambda leaf: leaf.advanced)
-
-
-def _part(part: str, kind: Any) -> Iterator[Leaf]:
-    model: type[Value] = kind
-    schema = model.model_json_schema()
-    defaults = model().model_dump(mode="json")
-    for name, field in schema["properties"].items():
-        yield Leaf(part, name, _flattened(field, schema.get("$defs", {})), defaults[name])
-
-
-def _flattened(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Pydantic writes `X | None` as anyOf, and enums as references; Airflow's form wants a plain field."""
-    flat = dict(field)
-    for reference in [flat.pop("$ref", None), *(part.get("$ref") for part in flat.get("allOf", ()))]:
-        if reference:
-            flat = {**definitions[reference.rsplit("/", 1)[-1]], **flat}
-    if choices := flat.pop("anyOf", None):
-        for choice in choices:
-            flat |= {key: value for key, value in choice.items() if key != "type"}
-        flat["type"] = [choice["type"] for choice in choices]
-    if "const" in flat:
-        flat["enum"] = [flat["const"]]
-    return flat
-
-
 def form_params() -> dict[str, Param]:
     """For `DAG(params=…)`."""
-    root_schema = RunSpec.model_json_schema()["properties"]["root"]
-    params = {
-        ROOT: Param(
-            settings.storage_root(),
-            "s3://bucket[/prefix]: images are read from raw/ below it, and everything is written below it.",
-            type="string",
-            pattern=root_schema["pattern"],
-            title="Storage root",
-            section="Data",
-        )
-    }
-    for leaf in leaves():
-        rules = {key: leaf.schema[key] for key in _KEPT if key in leaf.schema}
-        params[leaf.name] = Param(leaf.default, leaf.help, section=leaf.section, **rules)
-    return params
+    return {PRESET: _preset_param(), ROOT: _root_param()} | {leaf.name: _param(leaf) for leaf in leaves()}
+
+
+def _preset_param() -> Param:
+    return Param(
+        STANDARD,
+        "What the fields below mean that are left empty.",
+        type="string",
+        enum=list(PRESETS),
+        values_display={name: f"{name}: {preset.about}" for name, preset in PRESETS.items()},
+        title="Preset",
+    )
+
+
+def _root_param() -> Param:
+    return Param(
+        settings.storage_root(),
+        "s3://bucket[/prefix]: images are read from raw/ below it, and everything is written below it.",
+        type="string",
+        pattern=RunSpec.model_json_schema()["properties"]["root"]["pattern"],
+        title="Storage root",
+    )
+
+
+def _param(leaf: Leaf) -> Param:
+    rules: dict[str, Any] = {key: leaf.schema[key] for key in _KEPT if key in leaf.schema}
+    if leaf.section:
+        rules["section"] = leaf.section
+    if leaf.governed:
+        return Param(None, leaf.help, **_or_empty(rules))
+    return Param(leaf.default, leaf.help, **rules)
+
+
+def _or_empty(rules: dict[str, Any]) -> dict[str, Any]:
+    """The same field, which may be left empty. A switch has no third position, so on and off are written out."""
+    if rules["type"] == "boolean":
+        return rules | {"type": ["string", "boolean", "null"], "pattern": "^(on|off)$", "examples": ["on", "off"]}
+    empty: dict[str, Any] = {"type": [rules["type"], "null"]}
+    if "enum" in rules:
+        empty |= {"enum": [None, *rules["enum"]], "values_display": {"None": "as the preset says"}}
+    return rules | empty
 
 
 def flat(options: RunOptions) -> dict[str, Any]:
@@ -120,9 +99,13 @@ def read_form(params: Mapping[str, Any]) -> tuple[RunOptions, list[Refused]]:
     Where some are refused, the options are made of those that are not.
     """
     parts = {leaf.name: leaf.part for leaf in leaves()}
-    allowed = [ROOT, *parts]
+    allowed = [ROOT, PRESET, *parts]
     refused = [_unknown(name, value, allowed) for name, value in params.items() if name not in allowed]
-    known = {name: value for name, value in params.items() if name in parts}
+    preset = params.get(PRESET, STANDARD)
+    if preset not in PRESETS:
+        refused.append(Refused(PRESET, preset, f"one of {', '.join(PRESETS)}"))
+        preset = STANDARD
+    known = {**PRESETS[preset].values, **given(params)}
     try:
         return RunOptions.model_validate(_nested(known, parts)), refused
     except ValidationError as error:
@@ -135,7 +118,36 @@ def read_form(params: Mapping[str, Any]) -> tuple[RunOptions, list[Refused]]:
     return RunOptions.model_validate(_nested(kept, parts)), refused
 
 
-def _nested(params: Mapping[str, Any], parts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def given(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The options among the params that the user did not leave to the preset."""
+    by_name = {leaf.name: leaf for leaf in leaves()}
+    return {
+        name: value
+        for name, value in params.items()
+        if name in by_name and not (value is None and by_name[name].governed)
+    }
+
+
+def resolved(params: Mapping[str, Any], options: RunOptions) -> str:
+    """What the run will use, a line an option, and whose choice that was: for the log."""
+    preset = str(params.get(PRESET, STANDARD))
+    chosen = given(params)
+    values = options.model_dump(mode="json")
+    lines = [f"preset {preset}: {PRESETS[preset].about}"]
+    for leaf in leaves():
+        value = values[leaf.part][leaf.name]
+        lines.append(f"  {leaf.name:18} {leaf.shown(value):38} {_whose(leaf, value, preset, chosen)}".rstrip())
+    return "\n".join(lines)
+
+
+def _whose(leaf: Leaf, value: Any, preset: str, chosen: Mapping[str, Any]) -> str:
+    """The form sends the default of a field that nobody touched, so such a value says nothing of a choice."""
+    if leaf.name in chosen and (leaf.governed or value != leaf.default):
+        return "set for this run"
+    return f"preset {preset}" if leaf.name in PRESETS[preset].values else ""
+
+
+def _nested(params: Mapping[str, OptionValue], parts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     nested: dict[str, dict[str, Any]] = {}
     for name, value in params.items():
         nested.setdefault(parts[name], {})[name] = value

@@ -24,7 +24,8 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from dermaflow_jobs.contract.metrics import SplitMetrics
-from dermaflow_jobs.contract.options import TrainOptions
+from dermaflow_jobs.contract.options import PreprocessOptions, TrainOptions
+from dermaflow_jobs.contract.presets import PRESETS
 from dermaflow_jobs.evaluate.bootstrap import intervals
 from dermaflow_jobs.evaluate.predictions import Predictions, predict_records
 from dermaflow_jobs.evaluate.scores import score
@@ -44,35 +45,18 @@ class Recipe:
     options: TrainOptions
 
 
-NETWORK_2021 = Recipe(
-    "2021",
-    100,
-    TrainOptions(
-        model="seed_cnn",
-        epochs=10,
-        samples_per_class=334,
-        learning_rate=0.0005,
-        weight_decay=0,
-        label_smoothing=0,
-        ema=0,
-        eight_views=False,
-    ),
-)
+def _of_preset(name: str, preset: str) -> Recipe:
+    values = PRESETS[preset].values
+    options = {option: value for option, value in values.items() if option in TrainOptions.model_fields}
+    size = int(values.get("image_size", PreprocessOptions().image_size))
+    return Recipe(name, size, TrainOptions.model_validate(options))
+
+
+NETWORK_2021 = _of_preset("2021", "project_2021")
 """The network of 2021 on its 1,000 augmented images at 100 px an epoch, without what it did not have."""
 
 SHORT = Recipe("small_cnn", 100, TrainOptions(model="small_cnn", epochs=60, samples_per_class=300))
-FULL = Recipe(
-    "efficientnet_lite0",
-    256,
-    TrainOptions(
-        model="efficientnet_lite0",
-        epochs=25,
-        samples_per_class=667,
-        batch_size=64,
-        learning_rate=0.001,
-        ema=0.995,
-    ),
-)
+FULL = _of_preset("efficientnet_lite0", "accurate")
 RECIPES = {"2021": NETWORK_2021, "short": SHORT, "full": FULL}
 
 

@@ -21,7 +21,7 @@ from dermaflow.checks.storage import check_storage
 from dermaflow.code_bundle import CodeBundle
 from dermaflow.emr.cost import most_usd, usd_per_hour
 from dermaflow.errors import InputsRefused
-from dermaflow.form import ROOT
+from dermaflow.form import ROOT, resolved
 from dermaflow.operators.base import AwsOperator
 from dermaflow_jobs.contract.options import RunOptions
 from dermaflow_jobs.contract.run_spec import RunSpec
@@ -63,6 +63,7 @@ class CheckInputsOperator(AwsOperator):
         spec = self._spec(context, root, bundle, options)
         cluster = options.cluster
         self.log.info("cost: %.2f USD an hour, %.2f USD at most", usd_per_hour(cluster), most_usd(cluster))
+        self.log.info("%s", resolved(params, options))
         self.log.info("nothing wrong found; run spec:\n%s", spec.to_json())
         return spec.model_dump(mode="json")
 
