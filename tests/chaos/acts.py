@@ -4,36 +4,69 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 import psutil
 
+from dermaflow.ledger import record_run
+from dermaflow.storage import Storage
+from dermaflow_jobs.contract.ledger import LedgerRecord
+from dermaflow_jobs.contract.metrics import Metrics
+from dermaflow_jobs.contract.s3_layout import Layout
 from local_stack import airflow, aws, processes
 
 if TYPE_CHECKING:
     from chaos.scene import Scene
+    from chaos.wire import Rule
 
 Act = Callable[["Scene"], None]
 BUSY = {"running", "deferred"}
 
 
-def kill_task(task_id: str) -> Act:
-    """kill -9 to the process that runs the task, as soon as there is one."""
+def kill_task(
+    task_id: str,
+    *,
+    held_by: Rule | None = None,
+    after: str | None = None,
+    once: Callable[[Scene], object] = lambda _scene: None,
+    with_supervisor: bool = False,
+) -> Act:
+    """kill -9 to the process that runs the task, as soon as there is one.
+
+    :param held_by: a rule that stands from the end of the task `after`, to keep the process where it is.
+    :param once: returns when the moment has come.
+    :param with_supervisor: the worker's process as well, as when the machine under it goes.
+    """
 
     def act(scene: Scene) -> None:
+        if after and held_by:
+            scene.wait_for_task(after, {"success"})
+            scene.add_rules([held_by])
         instance = scene.wait_for_task(task_id, {"running"})
-        title = f"airflow worker -- {instance['id']}"
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            for process in _family(scene, "scheduler"):
-                if title in _command_line(process):
-                    time.sleep(0.5)  # past the imports, into the operator
-                    process.kill()
-                    return
-            time.sleep(0.05)
-        raise RuntimeError(f"no process titled {title!r}")
+        process = _process_of(scene, instance["id"])
+        once(scene)
+        time.sleep(0.5)  # past the imports, into the operator
+        supervisor = process.parent() if with_supervisor else None
+        process.kill()
+        if supervisor:
+            supervisor.kill()
 
     return act
+
+
+def cluster_is_there(scene: Scene) -> None:
+    scene.wait_for_cluster()
+
+
+def _process_of(scene: Scene, instance_id: str) -> psutil.Process:
+    title, end = f"airflow worker -- {instance_id}", time.monotonic() + 60
+    while time.monotonic() < end:
+        for process in _family(scene, "scheduler"):
+            if title in _command_line(process):
+                return process
+        time.sleep(0.05)
+    raise RuntimeError(f"no process titled {title!r}")
 
 
 def kill_component(name: Literal["scheduler", "triggerer"], during: str) -> Act:
@@ -79,12 +112,12 @@ def mark_failed(during: str) -> Act:
     return act
 
 
-def clear(task_id: str, *, during: str) -> Act:
-    """The task and all after it, in Airflow's UI."""
+def clear(task_id: str, *, during: str, alone: bool = False) -> Act:
+    """The task, in Airflow's UI, while another or itself waits; with all after it unless `alone`."""
 
     def act(scene: Scene) -> None:
-        scene.wait_for_task(during, BUSY)
-        scene.clear(task_id)
+        scene.wait_for_task(during, BUSY - {"running"} if task_id == during else BUSY)
+        scene.clear(task_id, downstream=not alone)
 
     return act
 
@@ -93,7 +126,7 @@ def kill_step(step: str) -> Act:
     """kill -9 to the step's driver on the cluster."""
 
     def act(scene: Scene) -> None:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 400
         while time.monotonic() < end:
             for process in _family(scene, "local-aws"):
                 words = _command_line(process).split()
@@ -104,6 +137,51 @@ def kill_step(step: str) -> Act:
         raise RuntimeError(f"no driver of step {step} was seen")
 
     return act
+
+
+def break_step(step: str, *, times: int) -> Act:
+    """The step's next runs raise; see light_step.py, which looks for these objects."""
+
+    def act(scene: Scene) -> None:
+        layout = Layout.of(scene.root)
+        for number in range(times):
+            key = f"{layout.prefix}chaos/break-{step}/{number}"
+            aws.s3(scene.config).put_object(Bucket=layout.bucket, Key=key, Body=b"")
+
+    return act
+
+
+def race_the_ledger(writers: int) -> Act:
+    """While the run records itself, others do: the same metrics under other names, each writer with a client."""
+
+    def act(scene: Scene) -> None:
+        layout = Layout.of(scene.root)
+        scene.wait_for_task("gather_metrics", {"running"})
+        run_key = scene.run_keys[0]
+        body = aws.s3(scene.config).get_object(Bucket=layout.bucket, Key=layout.metrics(run_key))["Body"].read()
+        metrics = Metrics.parse(body)
+        stores = [Storage(layout, aws.s3(scene.config)) for _ in range(writers)]
+        with ThreadPoolExecutor(writers) as pool:
+            list(pool.map(record_run, stores, (rival(metrics, number) for number in range(writers))))
+
+    return act
+
+
+def rival_key(number: int) -> str:
+    return f"rival-{number:02}"
+
+
+def rival(metrics: Metrics, number: int) -> LedgerRecord:
+    run_key = rival_key(number)
+    return LedgerRecord(
+        run_key=run_key,
+        run_id=run_key,
+        logical_date=None,
+        recorded_at=metrics.created_at,
+        code_id="0" * 64,
+        cluster_id=None,
+        metrics=metrics.model_copy(update={"run_key": run_key}),
+    )
 
 
 def cancel_step(step: str) -> Act:

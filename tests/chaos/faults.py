@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chaos import acts
+from chaos.wire import EMR_READS, EMR_WRITES, KINDS, S3_CALLS, Rule, in_turn, rule, slow
 
 if TYPE_CHECKING:
     from chaos.scene import Scene
 
-Rule = dict[str, Any]
+STEPS = ("verify", "preprocess", "train", "evaluate")
+STEP_TASKS = ("verify_environment", *STEPS[1:])
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Fault:
     must_succeed: bool = True
     """A fault that passes must not fail the run; one that destroys work may, if the run ends by itself."""
     runs: int = 1
+    rivals: int = 0
+    """Records that the act itself writes into the ledger."""
     conf: dict[str, Any] = field(default_factory=dict)
 
 
@@ -33,73 +37,73 @@ def catalogue() -> list[Fault]:
     return [*_wire(), *_kills(), *_outside(), *_breakage()]
 
 
-KINDS: dict[str, dict[str, Any]] = {
-    "throttled": {"error": {"code": "ThrottlingException", "status": 400, "message": "Rate exceeded"}, "times": 3},
-    "fails with 500": {"error": {"code": "InternalServerError", "status": 500}, "times": 2},
-    "reset": {"reset": True, "times": 2},
-    "done, but the answer is lost": {"response": {"abort_frac": 0.0}, "times": 1},
-    "hangs 70 s": {"timeout_ms": 70_000, "times": 1},
-}
-S3_KINDS = KINDS | {"throttled": {"error": {"code": "SlowDown", "status": 503}, "times": 3}}
-
-EMR_CALLS: dict[str, tuple[str, ...]] = {
-    "RunJobFlow": ("throttled", "fails with 500", "reset", "done, but the answer is lost", "hangs 70 s"),
-    "ListClusters": ("throttled", "fails with 500"),
-    "DescribeCluster": ("throttled", "reset"),
-    "AddJobFlowSteps": ("throttled", "fails with 500", "done, but the answer is lost"),
-    "ListSteps": ("throttled", "reset"),
-    "DescribeStep": ("throttled", "fails with 500", "reset"),
-    "TerminateJobFlows": ("throttled", "reset", "done, but the answer is lost"),
-}
-S3_CALLS: dict[str, tuple[str, ...]] = {
-    "PutObject": ("throttled", "fails with 500", "done, but the answer is lost"),
-    "GetObject": ("throttled", "reset"),
-    "HeadObject": ("fails with 500",),
-    "ListObjectsV2": ("throttled", "reset"),
-}
-
-
 def _wire() -> Iterator[Fault]:
-    for service, calls, kinds in (("emr", EMR_CALLS, KINDS), ("s3", S3_CALLS, S3_KINDS)):
-        for operation, names in calls.items():
-            for name in names:
-                rule = {"service": service, "operation": operation, **kinds[name]}
-                yield Fault(f"{service} {operation} {name}", (rule,))
-    yield Fault("every AWS call takes 400 ms", ({"service": "*", "latency": {"min": 400, "max": 400}},))
+    for operation in EMR_WRITES:
+        for kind in KINDS:
+            yield Fault(f"emr {operation}: {kind}", (rule("emr", operation, kind),))
+    for operation in EMR_READS:
+        yield Fault(f"emr {operation}: every kind in turn", in_turn("emr", {"operation": operation}))
+    protection = in_turn("emr", {"operation": "SetTerminationProtection"})
+    yield Fault("emr SetTerminationProtection: every kind in turn", protection, acts.protect("preprocess"))
+    cancelling = in_turn("emr", {"operation": "CancelSteps"})
     yield Fault(
-        "a tenth of EMR's calls are throttled",
-        ({"service": "emr", "probability": 0.1, "error": KINDS["throttled"]["error"]},),
+        "emr CancelSteps: every kind in turn", cancelling, acts.clear("preprocess", during="preprocess", alone=True)
     )
+    for name, call in S3_CALLS.items():
+        yield Fault(f"s3 {name}: every kind in turn", in_turn("s3", call))
+    yield Fault("every AWS call takes 400 ms", (slow(0.4, "*"),))
+    tenth = {"probability": 0.1, "error": KINDS["throttled"]["error"]}
+    yield Fault("a tenth of EMR's calls are throttled", ({"service": "emr", **tenth},))
 
 
 def _kills() -> Iterator[Fault]:
-    slow_creation = ({"service": "emr", "operation": "RunJobFlow", "latency": {"min": 4000, "max": 4000}, "times": 1},)
-    yield Fault("task killed while RunJobFlow is in flight", slow_creation, acts.kill_task("create_cluster"))
-    for task in ("check_inputs", "publish_code", "create_cluster"):
+    in_flight = (slow(4, "emr", "RunJobFlow", times=1),)
+    before_stored = (slow(6, "emr", "DescribeCluster", times=1),)
+    yield Fault("task killed while RunJobFlow is in flight", in_flight, acts.kill_task("create_cluster"))
+    yield Fault(
+        "task killed before the cluster's id is stored",
+        before_stored,
+        acts.kill_task("create_cluster", once=acts.cluster_is_there),
+    )
+    yield Fault(
+        "whole worker killed while RunJobFlow is in flight",
+        in_flight,
+        acts.kill_task("create_cluster", with_supervisor=True),
+    )
+    for task in ("check_inputs", "publish_code", "create_cluster", "wait_for_cluster", *STEP_TASKS):
         yield Fault(f"task killed in {task}", act=acts.kill_task(task))
-    slow_writes = ({"service": "s3", "operation": "PutObject", "latency": {"min": 1000, "max": 1000}},)
-    yield Fault("task killed in gather_metrics", slow_writes, acts.kill_task("gather_metrics"))
-    for phase in ("wait_for_cluster", "preprocess", "train", "terminate_cluster"):
+    yield Fault("task killed in terminate_cluster", (slow(2, "emr", "TerminateJobFlows"),),
+                acts.kill_task("terminate_cluster"))  # fmt: skip
+    yield Fault("task killed in gather_metrics", (slow(1, "s3", "PutObject"),), acts.kill_task("gather_metrics"))
+    yield Fault("task killed in promote", act=acts.kill_task("promote", held_by=slow(3, "s3"), after="gather_metrics"))
+    for phase in ("create_cluster", "wait_for_cluster", *STEP_TASKS, "terminate_cluster"):
         yield Fault(f"triggerer killed in {phase}", act=acts.kill_component("triggerer", phase))
-    for phase in ("create_cluster", "wait_for_cluster", "train", "terminate_cluster"):
+    for phase in ("check_inputs", "create_cluster", "wait_for_cluster", *STEP_TASKS, "terminate_cluster"):
         yield Fault(f"scheduler killed in {phase}", act=acts.kill_component("scheduler", phase))
 
 
 def _outside() -> Iterator[Fault]:
-    for phase in ("wait_for_cluster", "preprocess", "train"):
+    for phase in ("wait_for_cluster", *STEP_TASKS):
         yield Fault(
             f"cluster terminated from outside in {phase}", act=acts.terminate_cluster(phase), must_succeed=False
         )
-    yield Fault("run marked failed in preprocess", act=acts.mark_failed("preprocess"), must_succeed=False)
-    yield Fault("run marked failed in wait_for_cluster", act=acts.mark_failed("wait_for_cluster"), must_succeed=False)
-    yield Fault("preprocess cleared while train runs", act=acts.clear("preprocess", during="train"), must_succeed=False)
+    for phase in ("create_cluster", "wait_for_cluster", "preprocess", "terminate_cluster"):
+        yield Fault(f"run marked failed in {phase}", act=acts.mark_failed(phase), must_succeed=False)
+    yield Fault("check_inputs cleared in wait_for_cluster", act=acts.clear("check_inputs", during="wait_for_cluster"))
     yield Fault("create_cluster cleared in preprocess", act=acts.clear("create_cluster", during="preprocess"))
+    yield Fault("preprocess cleared in train", act=acts.clear("preprocess", during="train"))
+    yield Fault("train cleared in terminate_cluster", act=acts.clear("train", during="terminate_cluster"))
     yield Fault("cluster is protected from termination", act=acts.protect("preprocess"))
     yield Fault("two runs at once", runs=2)
+    yield Fault("the ledger is written by 20 others", (slow(0.1, "s3", "PutObject"),),
+                acts.race_the_ledger(20), rivals=20)  # fmt: skip
 
 
 def _breakage() -> Iterator[Fault]:
     yield Fault("bootstrap fails", conf={"environment_root": "/proc/dermaflow"}, must_succeed=False)
-    for step in ("verify", "preprocess", "train", "evaluate"):
+    for step in STEPS:
         yield Fault(f"step {step} killed on the cluster", act=acts.kill_step(step))
+    for step in STEPS:
+        yield Fault(f"step {step} raises once", act=acts.break_step(step, times=1))
+    yield Fault("step train raises whenever it runs", act=acts.break_step("train", times=99), must_succeed=False)
     yield Fault("step preprocess cancelled from outside", act=acts.cancel_step("preprocess"))

@@ -19,6 +19,7 @@ DATASET_ID = "0" * 32
 
 
 def body(context: StepContext) -> None:
+    break_if_told(context)
     for done in range(4):
         context.progress.report("pretending", done + 1, 4, "parts")
         time.sleep(0.5)
@@ -34,6 +35,13 @@ def body(context: StepContext) -> None:
         "evaluate": EvaluateReport(seconds=2),
     }
     context.store.put(layout.step_report(run_key, STEP), reports[STEP])
+
+
+def break_if_told(context: StepContext) -> None:
+    """An object for each time that the step shall fail."""
+    for found in context.store.list(f"{context.layout.prefix}chaos/break-{STEP}/"):
+        context.store.delete(found["Key"])
+        raise RuntimeError("broken on purpose")
 
 
 def metrics(run_key: str, classes: tuple[str, ...]) -> Metrics:

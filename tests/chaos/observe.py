@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from chaos.scene import DAG_ID, Scene
-from dermaflow_jobs.contract.run_spec import make_run_key
+from chaos.acts import rival_key
+from chaos.faults import Fault
+from chaos.scene import Scene
 from dermaflow_jobs.contract.s3_layout import Layout
 from local_stack import aws
 from local_stack.config import StackConfig
@@ -35,17 +36,26 @@ class Row:
         broken = self.doubled + self.alive + self.ledger_lost + self.ledger_duplicated + self.unfinished
         return not broken and self.fired and self.as_expected
 
+    @classmethod
+    def untold(cls, fault: str) -> Row:
+        """Nothing is known, as the harness failed; it does not hold."""
+        return cls(fault, False, 0, 0, 0, 0, 0, "untold", 0.0, 0, 0, 1, False)
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Row:
+        return cls(**{name: value for name, value in row.items() if name != "holds"})
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"holds": self.holds}
 
 
-def observe(scene: Scene, *, name: str, fired: bool, states: list[str], seconds: float, must_succeed: bool) -> Row:
+def observe(scene: Scene, fault: Fault, *, fired: bool, states: list[str], seconds: float) -> Row:
     clusters = _clusters(scene.config)
     records = _records(scene)
-    succeeded = [run_id for run_id, state in zip(scene.run_ids, states, strict=True) if state == "success"]
-    wanted = {make_run_key(dag_id=DAG_ID, run_id=r, logical_date=None, scheduled=False) for r in succeeded}
+    wanted = {run_key for run_key, state in zip(scene.run_keys, states, strict=True) if state == "success"}
+    wanted |= {rival_key(number) for number in range(fault.rivals)}
     return Row(
-        fault=name,
+        fault=fault.name,
         fired=fired,
         clusters=len(clusters),
         doubled=_overlaps(clusters),
@@ -57,7 +67,7 @@ def observe(scene: Scene, *, name: str, fired: bool, states: list[str], seconds:
         ledger_lost=len(wanted - set(records)),
         ledger_duplicated=len(records) - len(set(records)),
         unfinished=states.count("unfinished"),
-        as_expected=not must_succeed or all(state == "success" for state in states),
+        as_expected=not fault.must_succeed or all(state == "success" for state in states),
     )
 
 
