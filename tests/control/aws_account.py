@@ -79,13 +79,13 @@ class Account:
     def cluster_state(self, cluster_id: str) -> str:
         return str(self.emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"])
 
-    def wait_for(self, cluster_id: str, states: set[str], seconds: float = 30) -> str:
+    def wait_for(self, cluster_id: str, states: set[str], seconds: float = 120) -> str:
         return _until(lambda: self.cluster_state(cluster_id), states, seconds)
 
     def step_state(self, cluster_id: str, step_id: str) -> str:
         return str(self.emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]["State"])
 
-    def wait_for_step(self, cluster_id: str, step_id: str, states: set[str], seconds: float = 30) -> str:
+    def wait_for_step(self, cluster_id: str, step_id: str, states: set[str], seconds: float = 120) -> str:
         return _until(lambda: self.step_state(cluster_id, step_id), states, seconds)
 
     def end_clusters(self, name: str) -> None:
@@ -97,8 +97,8 @@ class Account:
             self.wait_for(cluster_id, OVER)
 
     def _wait(self) -> None:
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
+        end = time.monotonic() + 120
+        while time.monotonic() < end and self.process.poll() is None:
             try:
                 urllib.request.urlopen(f"{self.endpoint}/_local_aws/health")
                 return

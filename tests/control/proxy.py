@@ -64,8 +64,8 @@ class Proxy:
         return json.loads(text) if text else None
 
     def _wait(self) -> None:
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
+        end = time.monotonic() + 120
+        while time.monotonic() < end and self.process.poll() is None:
             try:
                 self._ask("/_microburst/health", "GET")
                 return

@@ -55,6 +55,24 @@ def test_teardown_ends_a_cluster_whose_tags_were_taken_off(clean: Account, run: 
     assert clean.cluster_state(cluster_id) in OVER
 
 
+@pytest.mark.parametrize("ended", [False, True], ids=["protected since", "ended since"])
+def test_what_befell_the_cluster_since_it_was_looked_at_is_no_obstacle(
+    clean: Account, run: FakeRun, ended: bool
+) -> None:
+    """Between the look and the request, somebody protects it, or it ends by itself."""
+    operator = create()
+    cluster_id = run.execute(operator)
+    clean.emr.set_termination_protection(JobFlowIds=[cluster_id], TerminationProtected=ended)
+    seen = operator.clusters().describe(cluster_id)
+    assert seen
+    if ended:
+        clean.end_clusters(seen.name)
+    else:
+        clean.emr.set_termination_protection(JobFlowIds=[cluster_id], TerminationProtected=True)
+    operator.clusters().terminate(seen)
+    clean.wait_for(cluster_id, OVER)
+
+
 def test_a_run_that_was_marked_failed_does_not_end_as_a_success(clean: Account, run: FakeRun) -> None:
     """Airflow skips what has not begun and counts that as well done; the teardown says otherwise, cluster gone."""
     cluster_id = run.execute(create())

@@ -10,13 +10,12 @@ import pytest
 from aws_account import BUCKET, Account
 from emr_requests import ShellStep, create
 from fake_run import FakeRun
+from proxy import DENIED, Proxy
 
 from dermaflow.emr.logs import LogPlace, choose, tail
 from dermaflow.errors import StepFailed, StepNeedsAttention, StepTimedOut
 from dermaflow_jobs.contract.failure import FailureReport
 from dermaflow_jobs.contract.progress import Progress
-
-PUT = "aws s3 cp - s3://{bucket}/{key}"
 
 
 @pytest.fixture
@@ -41,7 +40,22 @@ def test_the_jobs_own_report_is_told_before_any_log(clean: Account, run: FakeRun
     clean.s3.put_object(Bucket=BUCKET, Key="f1.json", Body=report(datetime.now(UTC)))
     with pytest.raises(StepFailed) as failure:
         run.complete(step("f1.json", cluster_id, "exit 1"))
-    assert all(word in str(failure.value) for word in ("OutOfFilm", "node-7", "Traceback…", "s-"))
+    log_at = f"log: s3://{BUCKET}/logs/{cluster_id}/steps/s-"
+    assert all(word in str(failure.value) for word in ("OutOfFilm", "node-7", "Traceback…", log_at))
+
+
+def test_a_step_that_failed_is_told_even_where_why_cannot_be_read(
+    clean: Account, proxy: Proxy, run: FakeRun, cluster_id: str
+) -> None:
+    """The connection may not read the bucket: the task ends with EMR's words and says what it lacks."""
+    proxy.strike({"service": "s3", "operation": "GetObject", **DENIED})
+    blind = ShellStep(
+        task_id="blind", cluster_id=cluster_id, script="exit 1", failure_uri=f"s3://{BUCKET}/no.json",
+        aws_conn_id="aws_proxied",
+    )  # fmt: skip
+    with pytest.raises(StepFailed, match="it is FAILED") as failure:
+        run.complete(blind)
+    assert "why cannot be read: An error occurred (AccessDenied)" in str(failure.value)
 
 
 def test_a_report_with_a_remedy_is_not_tried_again(clean: Account, run: FakeRun, cluster_id: str) -> None:

@@ -159,11 +159,24 @@ class ClusterApi:
         return keep
 
     def terminate(self, cluster: Cluster) -> None:
-        """Ask EMR to end it, protected or not. Asking twice does no harm."""
+        """Ask EMR to end it, protected or not, in this moment or since. Asking twice does no harm."""
+        try:
+            self._lift_protection(cluster)
+            self.client.terminate_job_flows(JobFlowIds=[cluster.id])
+        except ClientError as error:
+            now = self.describe(cluster.id)
+            if now is None or now.over:
+                return  # it ended by itself meanwhile
+            if not now.protected:
+                raise
+            log.warning("EMR refused to end cluster %s: %s", cluster.id, error)
+            self._lift_protection(now)
+            self.client.terminate_job_flows(JobFlowIds=[cluster.id])
+
+    def _lift_protection(self, cluster: Cluster) -> None:
         if cluster.protected:
             log.warning("lifting the termination protection of cluster %s", cluster.id)
             self.client.set_termination_protection(JobFlowIds=[cluster.id], TerminationProtected=False)
-        self.client.terminate_job_flows(JobFlowIds=[cluster.id])
 
 
 def _is_for(cluster: Cluster, request: JobFlow) -> bool:

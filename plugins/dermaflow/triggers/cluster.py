@@ -86,7 +86,13 @@ class ClusterTrigger(AwsTrigger):
         if not cluster.over:
             return Outcome(cluster.state, True, self.cluster_id)
         bootstrap = "BOOTSTRAP" in cluster.reason.upper()
-        detail = await self._bootstrap_logs(cluster.id, cluster.log_uri) if bootstrap and cluster.log_uri else ""
+        detail = ""
+        if bootstrap and cluster.log_uri:
+            try:
+                detail = await self._bootstrap_logs(cluster.id, cluster.log_uri)
+            except Exception as error:  # noqa: BLE001 - that it failed is told, even where why cannot be found out
+                self.log.warning("cannot read the bootstrap action's log: %s", error)
+                detail = f"its log below {cluster.log_uri} cannot be read: {error}"
         return Outcome(cluster.state, False, self.cluster_id, cluster.reason, detail)
 
     async def _bootstrap_logs(self, cluster_id: str, log_uri: str) -> str:
@@ -110,7 +116,9 @@ class ClusterTrigger(AwsTrigger):
             return
         self.log.info("killed while waiting: ending cluster %s", self.cluster_id)
         async with await self.emr() as emr:
-            await emr.set_termination_protection(JobFlowIds=[self.cluster_id], TerminationProtected=False)
+            cluster = Cluster.of((await emr.describe_cluster(ClusterId=self.cluster_id))["Cluster"])
+            if cluster.protected and not cluster.over:
+                await emr.set_termination_protection(JobFlowIds=[self.cluster_id], TerminationProtected=False)
             await emr.terminate_job_flows(JobFlowIds=[self.cluster_id])
 
 

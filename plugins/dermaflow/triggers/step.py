@@ -22,6 +22,7 @@ from dermaflow_jobs.contract.failure import FailureReport
 from dermaflow_jobs.contract.progress import Progress
 
 LOOK_FOR_LOGS_EVERY_S = 5.0
+NO_LOGS = "the cluster keeps no logs (it has no LogUri)"
 CLOCKS_DIFFER_BY = timedelta(seconds=60)
 """What an earlier try of the step left is older than this step's start; clocks of nodes and of EMR may differ."""
 
@@ -104,30 +105,40 @@ class StepTrigger(AwsTrigger):
             self.log.info("%s", line)
 
     async def _outcome(self, emr: Any, s3: Any, status: dict[str, Any]) -> Outcome:
-        state = status["State"]
+        state, report, detail = status["State"], None, ""
         if state == STEP_DONE:
             return Outcome(state, True, self.cluster_id)
-        reason = _reason(status)
-        report = await self._report(s3)
-        if report and _is_of(status, report.at):
-            return Outcome(state, False, self.cluster_id, reason, report.text(), needs_person=report.remedy is not None)
-        if state != "FAILED":
-            return Outcome(state, False, self.cluster_id, reason)
-        return Outcome(state, False, self.cluster_id, reason, await self._stderr(emr, s3))
+        try:
+            report = await self._report(s3, status)
+            detail = await self._detail(emr, s3, state, report)
+        except Exception as error:  # noqa: BLE001 - that it failed is told, even where why cannot be found out
+            self.log.warning("cannot find out why the step is %s: %s", state, error)
+            detail = report.text() if report else f"why cannot be read: {error}"
+        needs_person = report is not None and report.remedy is not None
+        return Outcome(state, False, self.cluster_id, _reason(status), detail, needs_person=needs_person)
 
-    async def _report(self, s3: Any) -> FailureReport | None:
+    async def _report(self, s3: Any, status: dict[str, Any]) -> FailureReport | None:
+        """The job's own, unless an earlier try of it left it."""
         body = await _object(s3, self.failure_uri) if self.failure_uri else None
         try:
-            return FailureReport.parse(body, source=self.failure_uri) if body else None
+            report = FailureReport.parse(body, source=self.failure_uri) if body else None
         except ContractError as error:
             self.log.warning("%s", error)
             return None
+        return report if report and _is_of(status, report.at) else None
 
-    async def _stderr(self, emr: Any, s3: Any) -> str:
+    async def _detail(self, emr: Any, s3: Any, state: str, report: FailureReport | None) -> str:
+        if report is None and state != "FAILED":
+            return ""
         cluster = (await emr.describe_cluster(ClusterId=self.cluster_id))["Cluster"]
         if not cluster.get("LogUri"):
-            return "the cluster keeps no logs (it has no LogUri)"
+            return report.text() if report else NO_LOGS
         place = LogPlace.of_cluster(cluster["LogUri"], self.cluster_id).below("steps", self.step_id)
+        if report:
+            return f"{report.text().rstrip()}\nlog: {place.uri}"
+        return await self._log_tails(s3, place)
+
+    async def _log_tails(self, s3: Any, place: LogPlace) -> str:
         self.log.info("the step left no report; waiting up to %.0f s for its log at %s", self.log_wait_s, place.uri)
         give_up = time.monotonic() + self.log_wait_s
         while True:
