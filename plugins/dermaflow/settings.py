@@ -28,6 +28,19 @@ def schedule() -> str | None:
     return None if cron == "none" else cron
 
 
+def notify() -> str:
+    """Who is told of runs, see dermaflow.notify.addresses; environment variable DERMAFLOW_NOTIFY, empty for nobody."""
+    return os.environ.get("DERMAFLOW_NOTIFY", "")
+
+
+def mlflow_uri() -> str:
+    """MLflow's tracking server, where runs are tracked too; environment variable DERMAFLOW_MLFLOW_URI, empty for none.
+
+    `airflow:<connection id>` takes address, user and password from that connection.
+    """
+    return os.environ.get("DERMAFLOW_MLFLOW_URI", "")
+
+
 def code_dir() -> Path:
     """Folder that holds `jobs/` and `infra/emr/`; environment variable DERMAFLOW_CODE_DIR."""
     return Path(os.environ.get("DERMAFLOW_CODE_DIR", _REPOSITORY))

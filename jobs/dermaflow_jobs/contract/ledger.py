@@ -64,6 +64,13 @@ class LedgerRecord(Value):
     cost: RunCost | None = None
     """Written when the cluster is gone; None until then."""
 
+    def summary(self) -> str:
+        """`mean AUC 0.771, accuracy 55.3 % on 150 images`."""
+        valid = self.metrics.splits["valid"]
+        auc = "" if valid.mean_auc is None else f"mean AUC {valid.mean_auc:.3f}, "
+        kind = "synthetic images" if self.metrics.synthetic else "images"
+        return f"{auc}accuracy {100 * valid.accuracy:.1f} % on {valid.images:,} {kind}"
+
     def line_2021(self) -> str:
         """The 2021 project's line, accuracy on the validation split; synthetic data says so at its end."""
         stamp = self.recorded_at.strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, StringConstraints
 from dermaflow_jobs.contract import CONTRACT_VERSION
 from dermaflow_jobs.contract.base import Value
 from dermaflow_jobs.contract.options import RunOptions
+from dermaflow_jobs.contract.score import ScoreTask
 
 StorageRoot = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=-]+)*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -65,3 +66,5 @@ class RunSpec(Value):
     code: CodeRef
     identity: RunIdentity
     options: RunOptions
+    score: ScoreTask | None = None
+    """Of a run that scores new images; of its options only those of the cluster count then."""

@@ -122,6 +122,35 @@ class Layout:
         """Written when the clusters are gone, for a run that failed as well."""
         return f"{self.run_prefix(run_key)}cost.json"
 
+    def score_reference(self, run_key: str) -> str:
+        """How the run's validation split looks to its model: what new images are compared with. Made when first
+        wanted."""
+        return f"{self.run_prefix(run_key)}score-reference.json"
+
+    # new images and their scores
+    def new_images_prefix(self, folder: str) -> str:
+        """`folder` as ScoreOptions.images has it."""
+        return f"{self.prefix}{folder}"
+
+    def score_prefix(self, score_id: str) -> str:
+        return f"{self.prefix}scores/{score_id}/"
+
+    def score_manifest(self, score_id: str) -> str:
+        """`score.json`, written last: scores without it do not exist."""
+        return f"{self.score_prefix(score_id)}score.json"
+
+    def score_predictions(self, score_id: str) -> str:
+        """Parquet, a row an image: key, etag, size, predicted, confidence, and a probability a class."""
+        return f"{self.score_prefix(score_id)}predictions.parquet"
+
+    def score_failures(self, score_id: str) -> str:
+        """CSV, a row an object that gave no image: key, size, reason, detail."""
+        return f"{self.score_prefix(score_id)}failures.csv"
+
+    def score_drift(self, score_id: str) -> str:
+        """HTML page, self-contained: the drift report, to be read by people; its figures are in score.json."""
+        return f"{self.score_prefix(score_id)}drift.html"
+
     # ledger
     def ledger_runs_prefix(self) -> str:
         return f"{self.prefix}ledger/runs/"

@@ -6,7 +6,7 @@ from typing import Literal
 
 from dermaflow_jobs.contract.base import Value
 
-StepName = Literal["verify", "preprocess", "train", "evaluate"]
+StepName = Literal["verify", "preprocess", "train", "evaluate", "score"]
 
 
 class NodePython(Value):
@@ -46,3 +46,21 @@ class TrainReport(Value):
 
 class EvaluateReport(Value):
     seconds: float
+
+
+class ScoreReport(Value):
+    score_id: str
+    reused: bool
+    """Found finished: same images, same model."""
+    images: int
+    """That were scored."""
+    failed: int
+    """Objects that gave no image, each a row of failures.csv."""
+    drifted: tuple[str, ...]
+    """Names of what has drifted from the training set, worst first."""
+    seconds: float
+
+    def summary(self) -> str:
+        """`120 images scored, 3 failed, drift in sharpness, brightness`."""
+        drift = f"drift in {', '.join(self.drifted)}" if self.drifted else "no drift"
+        return f"{self.images:,} images scored, {self.failed:,} failed, {drift}"

@@ -68,6 +68,13 @@ class Store:
             raise StorageError(f"cannot look up {self.layout.uri(key)}: {error}") from error
         return True
 
+    def etag(self, key: str) -> str:
+        """Of the object as it is now. Raises StorageError where there is none."""
+        try:
+            return s3_client().head_object(Bucket=self.layout.bucket, Key=key)["ETag"].strip('"')
+        except (ClientError, BotoCoreError) as error:
+            raise StorageError(f"cannot look up {self.layout.uri(key)}: {error}") from error
+
     def delete(self, key: str) -> None:
         s3_client().delete_object(Bucket=self.layout.bucket, Key=key)
 

@@ -19,6 +19,7 @@ MODULES: Final[Mapping[str, str]] = {
     "matplotlib": "matplotlib",
     "numpy": "numpy",
     "PIL": "pillow",
+    "pyarrow": "pyarrow",
     "pydantic": "pydantic",
     "scipy": "scipy",
     "sklearn": "scikit-learn",

@@ -15,7 +15,7 @@ from dermaflow_jobs.contract.steps import StepName
 
 CONTRACT: Final = f"{PACKAGE}/contract/"
 CLUSTER_PYTHON: Final = (3, 11)
-STEPS: Final[tuple[StepName, ...]] = ("verify", "preprocess", "train", "evaluate")
+STEPS: Final[tuple[StepName, ...]] = ("verify", "preprocess", "train", "evaluate", "score")
 LOCK_AGAIN: Final = "run `uv lock` in jobs/ and commit the lock"
 
 

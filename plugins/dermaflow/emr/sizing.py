@@ -19,8 +19,9 @@ APPLICATION_MASTER_MB: Final = 1024
 """In client mode one node also carries a container of `spark.yarn.am.memory` and its overhead."""
 HEAP_SHARE: Final = 0.2
 LEAST_HEAP_MB: Final = 1024
-ONE_PROCESS_STEPS: Final[tuple[StepName, ...]] = ("train", "evaluate")
+ONE_PROCESS_STEPS: Final[tuple[StepName, ...]] = ("train", "evaluate", "score")
 """Steps whose task fills an executor: TensorFlow uses every core by itself."""
+ONE_EXECUTOR_STEPS: Final[tuple[StepName, ...]] = ("evaluate",)
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,20 @@ def spark_size(step: StepName, options: RunOptions) -> SparkSize:
     primary, core = node_types(options.cluster)
     memory = int(core.memory_mib * YARN_SHARE) - APPLICATION_MASTER_MB
     heap = max(LEAST_HEAP_MB, int(memory * HEAP_SHARE))
-    one_process = step in ONE_PROCESS_STEPS
     return SparkSize(
-        executors=options.train.train_workers if step == "train" else 1 if one_process else options.cluster.core_count,
+        executors=_executors(step, options),
         executor_cores=core.vcpus,
-        task_cpus=core.vcpus if one_process else 1,
+        task_cpus=core.vcpus if step in ONE_PROCESS_STEPS else 1,
         heap_mb=heap,
         overhead_mb=memory - heap,
         driver_heap_mb=max(LEAST_HEAP_MB, int(primary.memory_mib * 0.15)),
     )
+
+
+def _executors(step: StepName, options: RunOptions) -> int:
+    if step == "train":
+        return options.train.train_workers
+    return 1 if step in ONE_EXECUTOR_STEPS else options.cluster.core_count
 
 
 def node_types(cluster: ClusterOptions) -> tuple[InstanceType, InstanceType]:
