@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from dermaflow.links import EmrConsoleLink
+from dermaflow.links import EmrConsoleLink, ResultsLink
+from dermaflow.pages import mount
 
 
 class DermaflowPlugin(AirflowPlugin):
     name = "dermaflow"
-    operator_extra_links = [EmrConsoleLink()]  # noqa: RUF012 - Airflow's own declaration is a plain list
+    operator_extra_links = [EmrConsoleLink(), ResultsLink()]  # noqa: RUF012 - Airflow's own declarations are plain lists
+    fastapi_apps = mount.fastapi_apps()
+    external_views = mount.external_views()

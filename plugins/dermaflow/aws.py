@@ -18,6 +18,12 @@ PATIENT: Final[dict[str, Any]] = {
     "read_timeout": 20,
 }
 """For calls that may be repeated: botocore backs off with jitter and slows down when throttled."""
+PROMPT: Final[dict[str, Any]] = {
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+    "connect_timeout": 2,
+    "read_timeout": 10,
+}
+"""For a page that somebody waits for: better to say soon that AWS does not answer."""
 ONCE: Final = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=20)
 """For calls that must not be repeated blindly: botocore would send RunJobFlow again after a lost answer."""
 
@@ -33,8 +39,8 @@ def emr_hook(aws_conn_id: str | None, region_name: str | None) -> EmrHook:
     return EmrHook(emr_conn_id=None, aws_conn_id=aws_conn_id, region_name=region_name, config=PATIENT)
 
 
-def s3_hook(aws_conn_id: str | None, region_name: str | None) -> S3Hook:
-    return S3Hook(aws_conn_id=aws_conn_id, region_name=region_name, config=PATIENT)
+def s3_hook(aws_conn_id: str | None, region_name: str | None, config: dict[str, Any] = PATIENT) -> S3Hook:
+    return S3Hook(aws_conn_id=aws_conn_id, region_name=region_name, config=config)
 
 
 def once_client(hook: EmrHook) -> Any:

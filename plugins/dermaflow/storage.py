@@ -30,10 +30,13 @@ class Storage:
     client: Any
     """boto3's S3 client."""
 
-    def read(self, key: str) -> Versioned | None:
-        """None where there is no such object."""
+    def read(self, key: str, *, most: int | None = None) -> Versioned | None:
+        """None where there is no such object. Of more than `most` bytes none is read: AwsCallFailed."""
         try:
             answer = self.client.get_object(Bucket=self.layout.bucket, Key=key)
+            if most is not None and answer["ContentLength"] > most:
+                answer["Body"].close()
+                raise self._failed("read", key, ValueError(f"{answer['ContentLength']:,} bytes, more than {most:,}"))
             return Versioned(answer["Body"].read(), answer["ETag"])
         except ClientError as error:
             if code_of(error) in MISSING:

@@ -10,6 +10,7 @@ from airflow.sdk import Context
 from dermaflow.errors import ResultMissing
 from dermaflow.form import flat
 from dermaflow.ledger import record_run
+from dermaflow.links import ResultsLink
 from dermaflow.operators.base import AwsOperator, TextArg, ValueArg
 from dermaflow_jobs.contract.cost import RunCost
 from dermaflow_jobs.contract.ledger import LedgerRecord
@@ -33,6 +34,7 @@ class GatherMetricsOperator(AwsOperator):
     """
 
     template_fields: Sequence[str] = (*AwsOperator.template_fields, "run_spec", "cluster_id")
+    operator_extra_links = (ResultsLink(),)
 
     def __init__(self, *, run_spec: ValueArg, cluster_id: TextArg | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

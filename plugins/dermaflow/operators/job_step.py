@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from dermaflow.emr.spark_step import job_args
 from dermaflow.errors import ResultMissing
+from dermaflow.links import ResultsLink
 from dermaflow.operators.base import ValueArg
 from dermaflow.operators.spark_step import SparkStepOperator
 from dermaflow.triggers.step import StepTrigger
@@ -23,6 +24,7 @@ class JobStepOperator(SparkStepOperator):
     """
 
     template_fields: Sequence[str] = (*SparkStepOperator.template_fields, "run_spec")
+    operator_extra_links = (*SparkStepOperator.operator_extra_links, ResultsLink())
     step: ClassVar[StepName]
     report: ClassVar[type[Value]]
 

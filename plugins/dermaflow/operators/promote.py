@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from dermaflow.champion import challenger, promote
+from dermaflow.links import ResultsLink
 from dermaflow.operators.base import AwsOperator, ValueArg
 from dermaflow_jobs.contract.ledger import LedgerRecord
 
@@ -25,6 +26,7 @@ class PromoteOperator(AwsOperator):
     """
 
     template_fields: Sequence[str] = (*AwsOperator.template_fields, "root", "record")
+    operator_extra_links = (ResultsLink(),)
 
     def __init__(self, *, root: str, record: ValueArg, **kwargs: Any) -> None:
         super().__init__(**kwargs)

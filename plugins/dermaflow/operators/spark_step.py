@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
-from airflow.sdk import Context
+from airflow.sdk import BaseOperatorLink, Context
 
 from dermaflow.emr import names
 from dermaflow.emr.spark_step import spark_submit, step_request
@@ -61,7 +61,7 @@ class SparkStepOperator(WaitingOperator):
         "progress_uri",
         "failure_uri",
     )
-    operator_extra_links = (EmrConsoleLink(),)
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (EmrConsoleLink(),)
 
     def __init__(
         self,
