@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
 from dermaflow import settings
+from dermaflow.notify import callbacks, notice
 from dermaflow.operators.reap_clusters import ReapClustersOperator
 
 with DAG(
@@ -27,5 +28,6 @@ with DAG(
         "execution_timeout": timedelta(minutes=10),
     },
     tags=["dermaflow"],
+    **callbacks("failure"),
 ):
-    ReapClustersOperator(task_id="reap", only_tell="{{ params.dry_run }}")
+    ReapClustersOperator(task_id="reap", only_tell="{{ params.dry_run }}", notifiers=[notice("reaped")])

@@ -9,6 +9,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from dermaflow import settings
 from dermaflow.form import form_params
+from dermaflow.notify import callbacks
 from dermaflow.operators.check_inputs import CheckInputsOperator
 from dermaflow.operators.create_training_cluster import CreateTrainingClusterOperator
 from dermaflow.operators.evaluate import EvaluateOperator
@@ -37,6 +38,7 @@ with DAG(
         "execution_timeout": timedelta(minutes=20),
     },
     tags=["dermaflow"],
+    **callbacks("success", "failure"),
 ):
     check_inputs = CheckInputsOperator(task_id="check_inputs")
     run_spec = check_inputs.output

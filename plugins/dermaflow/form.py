@@ -13,7 +13,7 @@ import contextlib
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from airflow.sdk import Param
 from pydantic import ValidationError
@@ -21,10 +21,13 @@ from pydantic_core import ErrorDetails
 
 from dermaflow import settings
 from dermaflow.leaves import Leaf, leaves
+from dermaflow_jobs.contract.base import Value
 from dermaflow_jobs.contract.options import RunOptions
 from dermaflow_jobs.contract.presets import PRESETS, STANDARD, OptionValue
 from dermaflow_jobs.contract.run_spec import RunSpec
+from dermaflow_jobs.contract.score import ScoringOptions
 
+Options = TypeVar("Options", bound=Value)
 ROOT: Final = "root"
 PRESET: Final = "preset"
 _KEPT: Final = (
@@ -98,24 +101,39 @@ def read_form(params: Mapping[str, Any]) -> tuple[RunOptions, list[Refused]]:
 
     Where some are refused, the options are made of those that are not.
     """
-    parts = {leaf.name: leaf.part for leaf in leaves()}
-    allowed = [ROOT, PRESET, *parts]
-    refused = [_unknown(name, value, allowed) for name, value in params.items() if name not in allowed]
+    refused = _unknown_among(params, [ROOT, PRESET, *(leaf.name for leaf in leaves())])
     preset = params.get(PRESET, STANDARD)
     if preset not in PRESETS:
         refused.append(Refused(PRESET, preset, f"one of {', '.join(PRESETS)}"))
         preset = STANDARD
-    known = {**PRESETS[preset].values, **given(params)}
+    options, found = _read(RunOptions, {**PRESETS[preset].values, **given(params)})
+    return options, refused + found
+
+
+def scoring_params() -> dict[str, Param]:
+    """For `DAG(params=…)` of a DAG that scores new images."""
+    return {ROOT: _root_param()} | {leaf.name: _param(leaf) for leaf in leaves(ScoringOptions)}
+
+
+def read_scoring_form(params: Mapping[str, Any]) -> tuple[ScoringOptions, list[Refused]]:
+    """As `read_form`, of `scoring_params`."""
+    names = [leaf.name for leaf in leaves(ScoringOptions)]
+    options, refused = _read(ScoringOptions, {name: params[name] for name in names if name in params})
+    return options, _unknown_among(params, [ROOT, *names]) + refused
+
+
+def _read(kind: type[Options], known: Mapping[str, Any]) -> tuple[Options, list[Refused]]:
+    parts = {leaf.name: leaf.part for leaf in leaves(kind)}
     try:
-        return RunOptions.model_validate(_nested(known, parts)), refused
+        return kind.model_validate(_nested(known, parts)), []
     except ValidationError as error:
-        refused += [_refused(problem) for problem in error.errors(include_url=False)]
+        refused = [_refused(problem) for problem in error.errors(include_url=False)]
     kept: dict[str, Any] = {}
     for name, value in known.items():
         with contextlib.suppress(ValidationError):
-            RunOptions.model_validate(_nested(kept | {name: value}, parts))
+            kind.model_validate(_nested(kept | {name: value}, parts))
             kept[name] = value
-    return RunOptions.model_validate(_nested(kept, parts)), refused
+    return kind.model_validate(_nested(kept, parts)), refused
 
 
 def given(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,6 +177,10 @@ def _refused(problem: ErrorDetails) -> Refused:
     name = str(problem["loc"][1 if len(problem["loc"]) > 1 else 0]) if problem["loc"] else "params"
     value = problem["input"] if len(problem["loc"]) > 1 else None
     return Refused(name, value, problem["msg"].removeprefix("Value error, "))
+
+
+def _unknown_among(params: Mapping[str, Any], allowed: list[str]) -> list[Refused]:
+    return [_unknown(name, value, allowed) for name, value in params.items() if name not in allowed]
 
 
 def _unknown(name: str, value: object, allowed: list[str]) -> Refused:

@@ -58,9 +58,9 @@ class Leaf:
         return f"{text}{unit} Empty: as the preset says ({presets})."
 
 
-def leaves() -> Iterator[Leaf]:
-    """Every leaf of RunOptions, those that are folded away last."""
-    found = [leaf for part, field in RunOptions.model_fields.items() for leaf in _part(part, field.annotation)]
+def leaves(options: type[Value] = RunOptions) -> Iterator[Leaf]:
+    """Every leaf of a value made of parts, those that are folded away last."""
+    found = [leaf for part, field in options.model_fields.items() for leaf in _part(part, field.annotation)]
     yield from sorted(found, key=lambda leaf: leaf.advanced)
 
 

@@ -20,7 +20,7 @@ PIPELINE = (
     "check_inputs publish_code create_cluster wait_for_cluster verify_environment"
     " preprocess train evaluate gather_metrics promote"
 )
-DAG_IDS = {"lesion_training", "emr_reaper"}
+DAG_IDS = {"lesion_training", "emr_reaper", "lesion_scoring"}
 
 
 @pytest.fixture(scope="module")

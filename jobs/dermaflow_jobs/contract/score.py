@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from dermaflow_jobs.contract.base import Value
 from dermaflow_jobs.contract.champion import Champion
 from dermaflow_jobs.contract.options import ClusterOptions
 from dermaflow_jobs.contract.options.field import option
 
-ImagesPrefix = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.=-]+/)+$", max_length=200)]
+ImagesPrefix = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.=-]*/)+$", max_length=200)]
 OWN_FOLDERS = ("cache/", "code/", "datasets/", "ledger/", "logs/", "models/", "runs/", "scores/")
 """Below the storage root, where the project itself writes: there are no new images."""
 
@@ -37,6 +37,12 @@ class ScoreOptions(Value):
         "Announce drift",
         "Where something has drifted, raise the raw-data asset, which starts the DAGs that wait for it.",
     )
+
+    @model_validator(mode="after")
+    def _not_our_own(self) -> ScoreOptions:
+        if self.images.startswith(OWN_FOLDERS):
+            raise ValueError(f"images = {self.images}: the project itself writes there; new images have another folder")
+        return self
 
 
 class ScoringOptions(Value):

@@ -77,10 +77,12 @@ class CheckInputsOperator(AwsOperator):
         except ValueError as error:
             return [*problems, Problem("root", str(error), "give s3://bucket or s3://bucket/prefix")]
         storage = check_storage(self.s3_client, layout, str(self.emr.conn_region_name))
-        if not storage:
-            until = run.identity_of(context).data_until
-            storage = check_images(self.s3_client, layout, options.data.classes, until)
-        return problems + storage
+        return problems + (storage or self.check_data(context, layout, options))
+
+    def check_data(self, context: Context, layout: Layout, options: RunOptions) -> list[Problem]:
+        """What the run works on; asked only where the bucket can be read."""
+        until = run.identity_of(context).data_until
+        return check_images(self.s3_client, layout, options.data.classes, until)
 
     def _spec(self, context: Context, root: str, bundle: CodeBundle, options: RunOptions) -> RunSpec:
         try:

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Context
+from airflow.sdk.bases.notifier import BaseNotifier
 
 from dermaflow import settings
 from dermaflow.emr.clusters import Cluster
 from dermaflow.emr.names import PREFIX
 from dermaflow.emr.reaping import verdict
+from dermaflow.notify.news import REAPED
 from dermaflow.operators.base import AwsOperator
 
 ACTIVE_RUNS = ["queued", "running"]
@@ -27,13 +29,15 @@ class ReapClustersOperator(AwsOperator):
         reap = ReapClustersOperator(task_id="reap", only_tell="{{ params.dry_run }}")
 
     :param only_tell: a dry run; templated, so `"True"` and `"False"` are understood.
+    :param notifiers: called where clusters were ended, with the rows in the context as `reaped_clusters`.
     """
 
     template_fields: Sequence[str] = (*AwsOperator.template_fields, "only_tell")
 
-    def __init__(self, *, only_tell: bool | str = False, **kwargs: Any) -> None:
+    def __init__(self, *, only_tell: bool | str = False, notifiers: Sequence[BaseNotifier] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.only_tell = only_tell
+        self.notifiers = notifiers
 
     def execute(self, context: Context) -> list[dict[str, str]]:
         api, dry = self.clusters(), str(self.only_tell).lower() == "true"
@@ -54,7 +58,17 @@ class ReapClustersOperator(AwsOperator):
             if not dry:
                 api.terminate(cluster)
         self.log.info("%d of %d clusters %s", len(rows), len(clusters), "would be ended" if dry else "ended")
+        if rows and not dry:
+            self._tell(context, rows)
         return rows
+
+    def _tell(self, context: Context, rows: list[dict[str, str]]) -> None:
+        """The clusters are ended already: a notifier that fails is no reason to fail."""
+        for notifier in self.notifiers:
+            try:
+                notifier({**context, REAPED: rows})
+            except Exception:
+                self.log.exception("%s told nobody", type(notifier).__name__)
 
     def _row(self, cluster: Cluster, why: str) -> dict[str, str]:
         cost = self.clusters().account(cluster.id).text()
