@@ -117,6 +117,7 @@ def over(account: Account, bucket: str, run: FakeRun) -> dict[str, Any]:
     found = record(run_key_of(context))
     layout = Layout.of(f"s3://{bucket}")
     account.s3.put_object(Bucket=bucket, Key=layout.ledger_run(found.run_key), Body=found.to_json().encode())
+    account.s3.put_object(Bucket=bucket, Key=layout.model_card(found.run_key), Body=b"<html>")
     return context
 
 
@@ -196,7 +197,7 @@ def test_slack_carries_what_failed(slack: Slack, over: dict[str, Any], monkeypat
 
 
 def test_mail_asks_for_approval(mails: list[Any], over: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a link to the very task that waits."""
+    """With links to the very task that waits and to the model's card."""
     monkeypatch.setenv("DERMAFLOW_NOTIFY", "smtp:mail?to=one@example.org,two@example.org")
     notice("approval")(over)
     (envelope,) = mails
@@ -206,6 +207,7 @@ def test_mail_asks_for_approval(mails: list[Any], over: dict[str, Any], monkeypa
     body = mail.get_body().get_content()
     assert "/tasks/approve/required_actions" in body
     assert "mean AUC 0.800" in body
+    assert "/card" in body
 
 
 def test_a_broken_one_keeps_nobody_from_anything(

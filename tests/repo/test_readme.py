@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dermaflow_jobs.contract.options import RunOptions
+from dermaflow_jobs.contract.score import ScoringOptions
 
 REPO = Path(__file__).parents[2]
 README = (REPO / "README.md").read_text()
@@ -47,8 +48,9 @@ def test_every_variable_given_to_make_is_one_of_the_makefile_s() -> None:
 
 def test_every_parameter_of_a_run_is_in_the_readme_with_its_default() -> None:
     """The table of parameters says what the form says."""
-    for part in RunOptions.model_fields:
-        section = RunOptions.model_fields[part].annotation
+    parts = {**RunOptions.model_fields, **ScoringOptions.model_fields}
+    for part, found in parts.items():
+        section = found.annotation
         assert section is not None
         for name, field in section.model_fields.items():
             row = re.search(rf"^\| `{name}` \|(.*)$", README, re.MULTILINE)

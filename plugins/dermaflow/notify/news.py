@@ -18,6 +18,7 @@ from dermaflow import settings
 from dermaflow.aws import emr_hook, once_client, s3_hook
 from dermaflow.emr.clusters import ClusterApi
 from dermaflow.emr.states import CLUSTER_OVER, CLUSTER_PAID
+from dermaflow.links import card_url
 from dermaflow.notify.addresses import Event
 from dermaflow.notify.message import Message
 from dermaflow.run import owner_of, run_key_of
@@ -49,6 +50,7 @@ def _succeeded(context: Mapping[str, Any]) -> Message:
     facts = (
         ("run", run_id),
         ("result", _known(lambda: result(context))),
+        ("model card", _known(lambda: model_card(context))),
         ("cost", _known(lambda: cost(context))),
         ("took", _took(context)),
     )
@@ -68,7 +70,11 @@ def _failed(context: Mapping[str, Any]) -> Message:
 
 def _wanted(context: Mapping[str, Any]) -> Message:
     dag_id, run_id = _names(context)
-    facts = (("run", run_id), ("result", _known(lambda: result(context))))
+    facts = (
+        ("run", run_id),
+        ("result", _known(lambda: result(context))),
+        ("model card", _known(lambda: model_card(context))),
+    )
     task = f"{run_link(context)}/tasks/{quote(str(context['ti'].task_id))}/required_actions"
     return _message(f"{dag_id}: an approval is wanted", facts, task)
 
@@ -82,14 +88,20 @@ def _reaped(context: Mapping[str, Any]) -> Message:
 
 def result(context: Mapping[str, Any]) -> str | None:
     """Of a training run its score, of a scoring run its counts; None where it left neither."""
-    storage = Storage(Layout.of(str(context["params"]["root"])), s3_hook(AWS_CONN_ID, None).conn)
-    run_key = run_key_of(context)
+    storage, run_key = _storage(context), run_key_of(context)
     record = storage.find(storage.layout.ledger_run(run_key), LedgerRecord)
     if record:
         champion = storage.find(storage.layout.champion(), Champion)
         return f"{record.summary()}{'; it is the champion' if champion and champion.run_key == run_key else ''}"
     report = storage.find(storage.layout.step_report(run_key, "score"), ScoreReport)
     return report.summary() if report else None
+
+
+def model_card(context: Mapping[str, Any]) -> str | None:
+    """Its page; None where the run made no model."""
+    storage, run_key = _storage(context), run_key_of(context)
+    there = storage.exists(storage.layout.model_card(run_key))
+    return card_url(run_key, root=str(context["params"]["root"])) if there else None
 
 
 def cost(context: Mapping[str, Any]) -> str | None:
@@ -110,6 +122,10 @@ def run_link(context: Mapping[str, Any]) -> str:
     dag_id, run_id = _names(context)
     base = str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")
     return f"{base}/dags/{quote(dag_id)}/runs/{quote(run_id, safe='')}"
+
+
+def _storage(context: Mapping[str, Any]) -> Storage:
+    return Storage(Layout.of(str(context["params"]["root"])), s3_hook(AWS_CONN_ID, None).conn)
 
 
 def _names(context: Mapping[str, Any]) -> tuple[str, str]:
