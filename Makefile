@@ -1,12 +1,14 @@
 # Every chore of the project. `make help` lists them; the README explains them.
 
 PYTHON ?= python3.11
-# A folder of class folders for `make demo`; empty: synthetic images are drawn.
+# A folder of class folders for `make demo`, where synthetic images are drawn if it is empty, and `make bench-preprocess`.
 DATA ?=
 # Synthetic images a class for `make demo`.
 PER_CLASS ?= 200
 # Parameters of the demo's run as JSON, e.g. CONF='{"epochs": 3}'.
 CONF ?= {}
+# Sides of the square that `make bench-preprocess` measures at, in pixels.
+SIZE ?= 100 256
 
 UV := .tools/bin/uv
 export UV_PYTHON_DOWNLOADS := never
@@ -18,7 +20,7 @@ CODE := dags plugins jobs infra tests
 TESTS := PYTHONPATH=tests:infra:plugins $(CONTROL)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test test-jobs test-control chaos bench-overhead bench-bootstrap
+.PHONY: help setup demo up down status test test-jobs test-control chaos bench-overhead bench-bootstrap bench-preprocess
 .PHONY: lint format lock clean
 
 help: ## list the targets
@@ -69,6 +71,15 @@ bench-overhead: setup ## idle time and API calls of a cluster: ours and the prov
 
 bench-bootstrap: setup ## seconds to build a node's environment and to unpack its archive
 	$(TESTS) bench.bootstrap
+
+# An environment of its own: what ours is compared with is in the jobs' lock, and in no node's or worker's environment.
+build/bench/env/.done: $(UV) jobs/pyproject.toml jobs/uv.lock
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/build/bench/env $(UV) sync --quiet --frozen --python $(PYTHON) --project jobs --all-extras --group bench
+	@touch $@
+
+bench-preprocess: build/bench/env/.done ## images a second of preprocessing and of four other ways; DATA=folder of JPEG files
+	@test -n "$(DATA)" || { echo "name a folder of JPEG files: make bench-preprocess DATA=folder"; exit 2; }
+	PYTHONPATH=tests build/bench/env/bin/python -m bench.preprocess --data "$(DATA)" --size $(SIZE) --spark 1000 3000 10000
 
 lint: setup ## ruff, mypy, shellcheck
 	$(CONTROL)/ruff check $(CODE)

@@ -38,8 +38,14 @@ def measure_job(sizes: Sequence[int]) -> list[dict[str, float]]:
         paths = draw(Path(folder), max(sizes))
         for size in sizes:
             rows.append(run_job(paths[:size]))
-            print(json.dumps(rows[-1]))
+            print(json.dumps(rows[-1]), flush=True)
     return rows
+
+
+def growth(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The largest value over the smallest, of what an image costs and of the peaks of memory."""
+    names = [name for name in (rows[0] if rows else {}) if name.endswith(("_per_image", "_peak_mb"))]
+    return {name: round(max(row[name] for row in rows) / min(row[name] for row in rows), 2) for name in names}
 
 
 def draw(folder: Path, count: int) -> list[Path]:

@@ -47,6 +47,8 @@ class DatasetManifest(Value):
     """Pairs of kept images that show the same photograph. Both stay, in one split."""
     straddling_pairs: int = 0
     """Pairs, exact or near, that an official split puts on two sides. It is kept, and they are reported."""
+    straddling_groups: int = 0
+    """Lesions and patients whose images an official split puts on more than one side; likewise."""
     metadata: tuple[str, ...] = ()
     """Columns of raw/labels.csv that records carry where known: age, sex."""
     shards: tuple[Shard, ...]

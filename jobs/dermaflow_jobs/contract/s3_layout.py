@@ -56,7 +56,8 @@ class Layout:
 
     def dataset_table(self, dataset_id: str, name: str) -> str:
         """CSV. `name` is one of: images (kept), quarantine (not kept, with reason), duplicates (an object whose
-        pixels another one has too), near_duplicates (pairs of images that show the same photograph)."""
+        pixels another one has too), near_duplicates (pairs of images that show the same photograph),
+        straddling_groups (lesions and patients whose images an official split puts on more than one side)."""
         return f"{self.dataset_prefix(dataset_id)}{name}.csv"
 
     def dataset_card(self, dataset_id: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from dermaflow_jobs.contract.dataset import Split
 from dermaflow_jobs.preprocess.duplicates import groups_by
@@ -64,12 +65,22 @@ class FoundPair:
         return self.split_a != self.split_b
 
 
+@dataclass(frozen=True, slots=True)
+class StraddlingGroup:
+    """A lesion or patient whose images an official split puts on more than one side."""
+
+    kind: Literal["lesion", "patient"]
+    name: str
+    images: Mapping[Split, int]
+
+
 @dataclass(frozen=True)
 class Assembly:
     kept: tuple[Kept, ...]
     rejected: tuple[Rejected, ...]
     repeats: tuple[Repeat, ...]
     pairs: tuple[FoundPair, ...]
+    straddling: tuple[StraddlingGroup, ...]
 
 
 @dataclass(frozen=True)
@@ -131,7 +142,13 @@ def assemble(
             kept.append(Kept(image, entry, split, about[position], groups.get(position)))
         else:
             repeats.append(Repeat(image.key, image.size, first.key))
-    return Assembly(tuple(kept), tuple(rejected), tuple(repeats), tuple(_found(pairs, distinct, kept)))
+    return Assembly(
+        tuple(kept),
+        tuple(rejected),
+        tuple(repeats),
+        tuple(_found(pairs, distinct, kept)),
+        (*_straddling("lesion", kept), *_straddling("patient", kept)),
+    )
 
 
 def _classes_by_pixels(readable: Iterable[Readable]) -> dict[str, set[str]]:
@@ -155,6 +172,15 @@ def _groups(distinct: Distinct, links: Iterable[tuple[int, int]]) -> dict[int, s
         low, high = sorted((find(a), find(b)))
         root[high] = root[low] = low
     return {position: distinct.images[find(position)][1].pixel_sha256[:16] for position in root}
+
+
+def _straddling(kind: Literal["lesion", "patient"], kept: Iterable[Kept]) -> Iterable[StraddlingGroup]:
+    images: dict[str, Counter[Split]] = defaultdict(Counter)
+    for one in kept:
+        name = one.about.lesion_id if kind == "lesion" else one.about.patient_id
+        if name is not None:
+            images[name][one.split] += 1
+    return (StraddlingGroup(kind, name, counts) for name, counts in sorted(images.items()) if len(counts) > 1)
 
 
 def _found(pairs: Iterable[Pair], distinct: Distinct, kept: Iterable[Kept]) -> Iterable[FoundPair]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import islice
 
@@ -16,6 +16,7 @@ from dermaflow_jobs.preprocess.reasons import Reason
 from dermaflow_jobs.runtime.s3 import Store
 
 SAMPLES = 8
+MOST_PAIRS = 20
 THUMB = DecodeOptions(size=120, max_pixels=10**9)
 
 STYLE = """
@@ -32,14 +33,14 @@ def write_card(store: Store, manifest: DatasetManifest, assembly: Assembly) -> N
     """Fetches a few originals for the thumbnails."""
     samples = {label: [_thumbnail(store, one) for one in _first(assembly.kept, label)] for label in manifest.classes}
     pictures = {label: [one for one in found if one] for label, found in samples.items()}
-    page = card(manifest, pictures, [one.image.size for one in assembly.kept])
+    page = card(manifest, pictures, assembly)
     store.put_bytes(
         store.layout.dataset_card(manifest.dataset_id), page.encode(), content_type="text/html; charset=utf-8"
     )
 
 
-def card(manifest: DatasetManifest, pictures: dict[str, list[str]], sizes: list[int]) -> str:
-    """The page. `pictures`: class → data URIs; `sizes`: bytes of the originals kept."""
+def card(manifest: DatasetManifest, pictures: dict[str, list[str]], assembly: Assembly) -> str:
+    """The page. `pictures`: class → data URIs."""
     drawn = '<p class="loud">Synthetic: these images were drawn by a program. They show nothing about medicine.</p>'
     strips = "".join(
         f'<h2>{_name(label)}</h2><div class="strip">'
@@ -51,8 +52,8 @@ def card(manifest: DatasetManifest, pictures: dict[str, list[str]], sizes: list[
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Dataset {manifest.dataset_id[:12]}</title>'
         f"<style>{STYLE}</style><h1>Dataset <code>{manifest.dataset_id}</code></h1>"
         f"<p>Made {manifest.created_at:%Y-%m-%d %H:%M} UTC</p>{drawn if manifest.synthetic else ''}"
-        f"<h2>Images</h2>{_counts(manifest)}<h2>Facts</h2>{_facts(manifest, sizes)}"
-        f"<h2>Quarantine</h2>{_quarantine(manifest)}{strips}</html>\n"
+        f"<h2>Images</h2>{_counts(manifest)}<h2>Facts</h2>{_facts(manifest, assembly.kept)}"
+        f"{_straddling(assembly)}<h2>Quarantine</h2>{_quarantine(manifest)}{strips}</html>\n"
     )
 
 
@@ -64,7 +65,10 @@ def _counts(manifest: DatasetManifest) -> str:
     return _table(["class", *SPLITS], [*rows, total])
 
 
-def _facts(manifest: DatasetManifest, sizes: list[int]) -> str:
+def _facts(manifest: DatasetManifest, kept: Sequence[Kept]) -> str:
+    sizes = [one.image.size for one in kept]
+    shapes = sorted({(one.entry.width * one.entry.height, one.entry.width, one.entry.height) for one in kept})
+    (_, *least), (_, *most) = shapes[0], shapes[-1]
     split = "official, from the folders" if manifest.official_split else "by content: a hash of each file and the salt"
     facts = {
         "size": f"{manifest.image_size} × {manifest.image_size} px, {manifest.encoding}, sRGB, squashed to the square",
@@ -73,13 +77,34 @@ def _facts(manifest: DatasetManifest, sizes: list[int]) -> str:
         "exact duplicates left out": f"{manifest.duplicates:,}",
         "near-duplicate pairs, each in one split": f"{manifest.near_duplicate_pairs - manifest.straddling_pairs:,}",
         "pairs that straddle the official split": f"{manifest.straddling_pairs:,}",
+        "lesions and patients that straddle it": f"{manifest.straddling_groups:,}",
         "known of patients": ", ".join(manifest.metadata) or "nothing",
-        "originals": f"{sum(sizes) / 1e6:,.1f} MB, {min(sizes):,} to {max(sizes):,} bytes",
+        "originals": f"{sum(sizes) / 1e6:,.1f} MB, {min(sizes):,} to {max(sizes):,} bytes, "
+        f"{least[0]} × {least[1]} to {most[0]} × {most[1]} px in {len(shapes):,} shapes",
         "shards": f"{len(manifest.shards)}, {sum(shard.bytes for shard in manifest.shards) / 1e6:,.1f} MB",
         "balance": "as found; a shard holds one class, so training draws classes evenly",
         "fingerprint": f"<code>{manifest.fingerprint}</code>",
     }
     return _table(["", ""], [[name, value] for name, value in facts.items()])
+
+
+def _straddling(assembly: Assembly) -> str:
+    """The pairs that an official split puts on two sides, the most alike first."""
+    pairs = sorted((pair for pair in assembly.pairs if pair.straddles), key=lambda pair: -pair.correlation)
+    if not pairs:
+        return ""
+    rows = [
+        [
+            f"<code>{escape(pair.key_a)}</code>",
+            f"<code>{escape(pair.key_b)}</code>",
+            f"{pair.split_a}, {pair.split_b}",
+            f"{pair.correlation:.3f}",
+        ]
+        for pair in pairs[:MOST_PAIRS]
+    ]
+    more = f"<p>and {len(pairs) - MOST_PAIRS:,} more in near_duplicates.csv</p>" if len(pairs) > MOST_PAIRS else ""
+    table = _table(["one image", "another of the same photograph", "splits", "correlation"], rows)
+    return f"<h2>Leaks of the official split</h2>{table}{more}"
 
 
 def _quarantine(manifest: DatasetManifest) -> str:

@@ -10,7 +10,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from dermaflow_jobs.contract.dataset import SYNTHETIC_SOFTWARE
@@ -20,6 +20,9 @@ from dermaflow_jobs.preprocess.reasons import Reason
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
 FILTER = Image.Resampling.HAMMING
 """Antialiased, and half the work of LANCZOS. After a scaled decode it comes as near to a full one as that does."""
+
+PASSES = 16
+"""A JPEG may go over its pixels this many times, were it as large as is allowed; smaller ones oftener. Usual are 10."""
 
 # Ours is the bound, per run and before decoding; Pillow's own stays above it for what it alone sees (frames).
 Image.MAX_IMAGE_PIXELS = 512 * 10**6
@@ -92,11 +95,14 @@ def _decode(data: bytes, options: DecodeOptions) -> Decoded:
         width, height = image.size
         if width * height > options.max_pixels:
             raise _RefusedError(Reason.TOO_MANY_PIXELS, f"{width} × {height}")
+        if isinstance(image, JpegImagePlugin.JpegImageFile):
+            _check_scans(image, data, options.max_pixels)
         orientation, software = _exif(image)
         profile = image.info.get("icc_profile")
         image.decodermaxblock = max(1, len(data))  # all at once: restarts after each 64 kB cost a few per cent
         small = shrink(image, options.size)
-        notes = () if getattr(image, "n_frames", 1) == 1 else ("first of several frames",)
+        # Not n_frames, which goes through all of them: a GIF of 12 MB can have a million.
+        notes = ("first of several frames",) if getattr(image, "is_animated", False) else ()
     converted = to_srgb(small, profile)
     upright = converted.image if orientation not in TURNS else converted.image.transpose(TURNS[orientation])
     if options.colour_constancy:
@@ -104,6 +110,20 @@ def _decode(data: bytes, options: DecodeOptions) -> Decoded:
     if orientation >= 5:
         width, height = height, width
     return Decoded(upright, width, height, software == SYNTHETIC_SOFTWARE, notes + converted.notes)
+
+
+def _check_scans(image: JpegImagePlugin.JpegImageFile, data: bytes, max_pixels: int) -> None:
+    """Each scan costs a pass over all pixels, however few bytes it has: 300 kB of empty scans took a minute to decode.
+
+    https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
+    """
+    first_scan = data.rfind(b"\xff\xda", 0, image.fp.tell() if image.fp else 0)
+    if data[first_scan + 4] == image.layers and "progressive" not in image.info:
+        return  # all components in one scan, which is then the only one
+    scans = data.count(b"\xff\xda")
+    width, height = image.size
+    if width * height * scans > PASSES * max_pixels:
+        raise _RefusedError(Reason.TOO_MANY_PIXELS, f"{width} × {height} in {scans} scans")
 
 
 def _exif(image: Image.Image) -> tuple[int, str]:
@@ -134,7 +154,7 @@ def plain(image: Image.Image) -> Image.Image:
     if image.mode in {"L", "LA", "RGB", "RGBA", "CMYK"}:
         return image
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image.convert("I")) >> 8).astype(np.uint8))
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in {"1", "YCbCr", "HSV", "RGBX"}:
         return image.convert("L" if image.mode == "1" else "RGB")
     if image.mode in {"P", "PA", "La", "RGBa"}:

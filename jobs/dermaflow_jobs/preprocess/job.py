@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from dermaflow_jobs.preprocess.identity import dataset_id, decoder_id, shards_fi
 from dermaflow_jobs.preprocess.images import encoding_of
 from dermaflow_jobs.preprocess.labels import Label, read_labels
 from dermaflow_jobs.preprocess.listing import Listing, RawObject, sort_objects
-from dermaflow_jobs.preprocess.packs import Outcome, Refusal, read_index
+from dermaflow_jobs.preprocess.packs import TRANSIENT, Outcome, Refusal, read_index
 from dermaflow_jobs.preprocess.reasons import Rejected
 from dermaflow_jobs.preprocess.shards import ShardPlan, ShardWriter, plan_shards
 from dermaflow_jobs.preprocess.split import SplitRule
@@ -47,6 +47,7 @@ class Work:
     context: StepContext
     listing: Listing
     labels: dict[str, Label]
+    labels_etag: str | None
     decode: DecodeOptions
     decoder_id: str
     dataset_id: str
@@ -95,17 +96,42 @@ def survey(context: StepContext) -> Work:
         colour_constancy=options.preprocess.colour_constancy,
     )
     decoder = decoder_id(decode)
-    identity = dataset_id(listing, labels_etag, options.data.classes, options.preprocess, decoder, layout.raw_prefix())
+    identity = name_of(context, listing, labels_etag, decoder)
     raw = layout.raw_prefix()
     given = inputs_id(((one.key.removeprefix(raw), one.size, one.etag) for one in objects), until)
     context.progress.report("listing", 1, 1, "folders")
-    return Work(context, listing, labels, decode, decoder, identity, given)
+    return Work(context, listing, labels, labels_etag, decode, decoder, identity, given)
+
+
+def without_vanished(work: Work, outcomes: Sequence[Outcome]) -> tuple[Work, list[Outcome]]:
+    """Work under the name that it has without what went away between list and read, and the outcomes of the rest.
+
+    So one name always means one content, also of two runs at once of which only one came in time.
+    """
+    pairs = list(zip(work.listing.images, outcomes, strict=True))
+    gone = [
+        Rejected(image.key, image.size, outcome.reason, outcome.detail)
+        for image, outcome in pairs
+        if isinstance(outcome, Refusal) and outcome.reason in TRANSIENT
+    ]
+    if not gone:
+        return work, list(outcomes)
+    log.warning("%d objects went away or changed between list and read, the first: %s", len(gone), gone[0].key)
+    listing = work.listing.without(gone)
+    left = set(listing.images)
+    identity = name_of(work.context, listing, work.labels_etag, work.decoder_id)
+    return replace(work, listing=listing, dataset_id=identity), [outcome for image, outcome in pairs if image in left]
+
+
+def name_of(context: StepContext, listing: Listing, labels_etag: str | None, decoder: str) -> str:
+    options, raw = context.spec.options, context.layout.raw_prefix()
+    return dataset_id(listing, labels_etag, options.data.classes, options.preprocess, decoder, raw)
 
 
 def build(work: Work) -> DatasetManifest:
     context, options = work.context, work.context.spec.options
     spark = spark_session("preprocess")
-    outcomes = decode_images(work, spark)
+    work, outcomes = without_vanished(work, decode_images(work, spark))
     images = work.listing.images
     refused = [
         Rejected(image.key, image.size, outcome.reason, outcome.detail)
@@ -222,6 +248,7 @@ def describe(work: Work, assembly: Assembly, rejected: Sequence[Rejected], shard
         duplicates=len(assembly.repeats),
         near_duplicate_pairs=len(assembly.pairs),
         straddling_pairs=sum(pair.straddles for pair in assembly.pairs),
+        straddling_groups=len(assembly.straddling),
         metadata=_metadata(assembly),
         shards=tuple(shards),
         images_key=context.layout.dataset_table(work.dataset_id, "images"),

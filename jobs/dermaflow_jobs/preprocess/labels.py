@@ -20,6 +20,7 @@ class Label:
 
 
 NOTHING = Label()
+OLDEST = 130
 _AGE_COLUMNS = ("age", "age_approximate", "age_approx")
 _UNKNOWN = {"", "unknown", "na", "nan", "none", "null"}
 
@@ -30,7 +31,12 @@ def read_labels(data: bytes, source: str) -> dict[str, Label]:
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig")), strict=True)
         if "image_id" not in (reader.fieldnames or ()):
             raise ValueError(f"no column image_id, but {', '.join(reader.fieldnames or ()) or 'nothing'}")
-        return {row["image_id"]: _label(row, reader.line_num) for row in reader}
+        labels: dict[str, Label] = {}
+        for row in reader:
+            label = _label(row, reader.line_num)
+            if labels.setdefault(row["image_id"], label) != label:
+                raise ValueError(f"line {reader.line_num}: {row['image_id']!r} has another row that says otherwise")
+        return labels
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise JobError(
             f"{source} is no table of images: {error}",
@@ -45,6 +51,8 @@ def _label(row: dict[str, str], line: int) -> Label:
         years = float(age) if age is not None else None
     except ValueError:
         raise ValueError(f"line {line}: age {age!r} is no number") from None
+    if years is not None and not 0 <= years <= OLDEST:
+        raise ValueError(f"line {line}: age {age!r} is not between 0 and {OLDEST} years")
     sex = _known(row.get("sex"))
     return Label(_known(row.get("lesion_id")), _known(row.get("patient_id")), years, sex.lower() if sex else None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import itemgetter
 from pathlib import PurePosixPath
 
 from dermaflow_jobs.contract.dataset import SPLITS, Split
@@ -34,8 +35,6 @@ class RawImage:
     label: str
     split: Split | None
     """Official, from the key; None where the run decides."""
-    arrival: tuple[str, str, str]
-    """Date folder, LastModified, key: orders images by when they came, so that later ones adapt to earlier ones."""
 
     @property
     def content_id(self) -> str:
@@ -57,12 +56,18 @@ class Listing:
     def listed(self) -> int:
         return len(self.images) + len(self.rejected)
 
+    def without(self, gone: Iterable[Rejected]) -> Listing:
+        """The same objects, of which these images turned out to be unusable."""
+        rejected = tuple(gone)
+        keys = {one.key for one in rejected}
+        return Listing(tuple(image for image in self.images if image.key not in keys), self.rejected + rejected)
+
 
 def sort_objects(objects: Iterable[RawObject], *, raw: str, classes: tuple[str, ...], until: date) -> Listing:
     """Keys are `<raw>[dt=YYYY-MM-DD/][train|valid|test/]<class>/…`. `labels.csv` at the top is not listed at all,
     nor are folders dated after `until`: they belong to later runs.
     """
-    images: list[RawImage] = []
+    images: list[tuple[_Arrival, RawImage]] = []
     rejected: list[Rejected] = []
     for found in objects:
         place = _place(found.key.removeprefix(raw), classes)
@@ -72,9 +77,24 @@ def sort_objects(objects: Iterable[RawObject], *, raw: str, classes: tuple[str, 
         if reason is not None:
             rejected.append(Rejected(found.key, found.size, reason))
         elif isinstance(place, _Place):
-            images.append(_image(found, place))
-    images.sort(key=lambda image: image.arrival)
-    return Listing(tuple(images), tuple(rejected))
+            image = RawImage(found.key, found.size, found.etag.strip('"'), place.label, place.split)
+            images.append((_arrival(found, place.day), image))
+    images.sort(key=itemgetter(0))
+    return Listing(tuple(image for _, image in images), tuple(rejected))
+
+
+_Arrival = tuple[str, str, str, str]
+
+
+def _arrival(found: RawObject, day: date | None) -> _Arrival:
+    """Orders images by when they came, so that later ones adapt to earlier ones.
+
+    First the day from which on both upload and date folder let a run see the image: what is uploaded later comes
+    later. Within a day's uploads by date folder: where years of them are uploaded at once, runs of earlier and of
+    later dates agree.
+    """
+    dated = day.isoformat() if day else ""
+    return max(dated, found.modified.date().isoformat()), dated, found.modified.isoformat(), found.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +133,3 @@ def _unusable(found: RawObject) -> Reason | None:
     if found.size == 0:
         return Reason.EMPTY
     return Reason.TOO_MANY_BYTES if found.size > MAX_BYTES else None
-
-
-def _image(found: RawObject, place: _Place) -> RawImage:
-    arrival = (place.day.isoformat() if place.day else "", found.modified.isoformat(), found.key)
-    return RawImage(found.key, found.size, found.etag.strip('"'), place.label, place.split, arrival)

@@ -6,6 +6,7 @@ import csv
 import tempfile
 from collections.abc import Iterable, Sequence
 
+from dermaflow_jobs.contract.dataset import SPLITS
 from dermaflow_jobs.preprocess.assembly import Assembly
 from dermaflow_jobs.preprocess.reasons import Rejected
 from dermaflow_jobs.runtime.s3 import Store
@@ -14,7 +15,7 @@ Row = Sequence[str | int | float]
 
 
 def write_tables(store: Store, dataset_id: str, assembly: Assembly, rejected: Iterable[Rejected]) -> None:
-    """images, quarantine, duplicates and near_duplicates."""
+    """images, quarantine, duplicates, near_duplicates and straddling_groups."""
     _write(
         store,
         store.layout.dataset_table(dataset_id, "images"),
@@ -55,6 +56,12 @@ def write_tables(store: Store, dataset_id: str, assembly: Assembly, rejected: It
             (p.key_a, p.split_a, p.key_b, p.split_b, p.distance, p.correlation, str(p.straddles).lower())
             for p in assembly.pairs
         ),
+    )
+    _write(
+        store,
+        store.layout.dataset_table(dataset_id, "straddling_groups"),
+        ("kind", "id", *SPLITS),
+        ((one.kind, one.name, *(one.images.get(split, 0) for split in SPLITS)) for one in assembly.straddling),
     )
 
 

@@ -55,6 +55,19 @@ def bomb() -> bytes:
     return saved(Image.new("1", (20_000, 20_000)), "PNG")
 
 
+def many_scans(scans: int, side: int = 1000) -> bytes:
+    """A progressive JPEG that goes over its pixels again and again, for some hundred bytes each time."""
+    data = saved(Image.new("L", (side, side), 100), "JPEG", progressive=True)
+    tables = data.rfind(b"\xff\xc4", 0, data.rfind(b"\xff\xda"))
+    return data[:-2] + data[tables:-2] * scans + data[-2:]
+
+
+def many_frames(frames: int) -> bytes:
+    data = saved(Image.new("P", (16, 16)), "GIF")
+    frame = data[data.find(b",") : -1]
+    return data[:-1] + frame * frames + b";"
+
+
 def srgb_profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

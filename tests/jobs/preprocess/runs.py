@@ -31,6 +31,7 @@ class Outcome:
     quarantine: dict[str, dict[str, str]]
     duplicates: dict[str, dict[str, str]]
     near_duplicates: list[dict[str, str]]
+    straddling_groups: list[dict[str, str]]
 
     def splits(self) -> dict[str, str]:
         return {key: row["split"] for key, row in self.images.items()}
@@ -41,15 +42,21 @@ def upload(store: Store, files: Mapping[str, bytes]) -> None:
         s3_client().put_object(Bucket=store.layout.bucket, Key=store.layout.raw_prefix() + key, Body=body)
 
 
-def run(
+def run(store: Store, run_key: str, **choices: Any) -> Outcome:
+    """See `spec_uri`. Raises what the step raises."""
+    run_step("preprocess", preprocess, ["--run-spec", spec_uri(store, run_key, **choices)])
+    return outcome(store, run_key)
+
+
+def spec_uri(
     store: Store,
     run_key: str,
     *,
     until: datetime = datetime(2026, 6, 1, tzinfo=UTC),
     data: Mapping[str, Any] | None = None,
     **preprocess_options: Any,
-) -> Outcome:
-    """Raises what the step raises."""
+) -> str:
+    """Of a run spec written for it."""
     options = {"data": data or {}, "preprocess": {"image_size": SIZE, "shard_mb": 1, **preprocess_options}}
     spec = RunSpec(
         root=f"s3://{store.layout.bucket}/{store.layout.prefix.strip('/')}",
@@ -59,8 +66,7 @@ def run(
     )
     key = store.layout.run_spec(run_key)
     store.put(key, spec)
-    run_step("preprocess", preprocess, ["--run-spec", store.layout.uri(key)])
-    return outcome(store, run_key)
+    return store.layout.uri(key)
 
 
 def outcome(store: Store, run_key: str) -> Outcome:
@@ -75,7 +81,13 @@ def outcome(store: Store, run_key: str) -> Outcome:
         return {row["key"].removeprefix(store.layout.raw_prefix()): row for row in rows(name)}
 
     return Outcome(
-        report, manifest, by_key("images"), by_key("quarantine"), by_key("duplicates"), rows("near_duplicates")
+        report,
+        manifest,
+        by_key("images"),
+        by_key("quarantine"),
+        by_key("duplicates"),
+        rows("near_duplicates"),
+        rows("straddling_groups"),
     )
 
 

@@ -1,8 +1,12 @@
 import io
+import re
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import READABLE, bomb, jpeg, photo, saved, srgb_profile, swapped_profile
+from pictures import READABLE, bomb, jpeg, many_frames, many_scans, photo, saved, srgb_profile, swapped_profile
 from PIL import Image
 
 from dermaflow_jobs.preprocess.decode import Decoded, DecodeOptions, Undecodable, decode
@@ -65,6 +69,64 @@ def test_scaled_decoding_comes_close_to_full_decoding(size: int, original: tuple
 def test_too_many_pixels_are_refused_by_the_header_alone() -> None:
     """A few kB that would unpack to a GB are never unpacked."""
     assert refused(bomb()) is Reason.TOO_MANY_PIXELS
+
+
+def test_a_jpeg_of_few_bytes_and_many_scans_is_refused_before_it_costs_its_time() -> None:
+    """Each scan goes over all pixels: as many as usual pass, a thousand empty ones do not."""
+    found = decode(many_scans(1000), OPTIONS)
+    assert isinstance(found, Undecodable)
+    assert found.reason is Reason.TOO_MANY_PIXELS
+    assert re.fullmatch(r"1000 × 1000 in 100\d scans", found.detail)
+    assert decoded(many_scans(5)).width == 1000
+    assert decoded(many_scans(1000, side=100)).width == 100, "small pictures may have many"
+
+
+def test_of_many_frames_only_the_first_is_looked_at() -> None:
+    """Counting those of a GIF would mean to go through it."""
+    assert decoded(many_frames(50_000)).notes == ("first of several frames",)
+
+
+def test_memory_is_bounded_by_pixels_whatever_the_format(tmp_path: Path) -> None:
+    """At most 16 bytes a pixel and the file: 1 GB for the largest image that is allowed, of the 2 GB a worker has."""
+    side = 3000
+    gradient = np.add.outer(np.arange(side), np.arange(side)) % 251
+    image = Image.fromarray(gradient.astype(np.uint8)).convert("RGB")
+    files = {
+        "jpeg": saved(image, "JPEG"),
+        "progressive": saved(image, "JPEG", progressive=True, subsampling=0),
+        "rgba": saved(image.convert("RGBA"), "PNG", compress_level=1),
+        "palette": saved(image.convert("L").convert("P"), "PNG", compress_level=1),
+        "sixteen-bit": saved(Image.fromarray(gradient.astype(np.uint16) * 257), "PNG", compress_level=1),
+        "tiff": saved(image, "TIFF"),
+        "gif": saved(image.convert("L"), "GIF"),
+        "webp": saved(image, "WEBP", lossless=True, method=0, quality=0),
+    }
+    for name, body in files.items():
+        (tmp_path / name).write_bytes(body)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        peaks = pool.submit(peaks_of, [str(tmp_path / name) for name in files]).result()
+    per_pixel = {name: (peak - len(files[name])) / side**2 for name, peak in zip(files, peaks, strict=True)}
+    print("\nbytes a pixel: " + ", ".join(f"{name} {value:.1f}" for name, value in per_pixel.items()))
+    assert max(per_pixel.values()) <= 16
+
+
+def peaks_of(paths: list[str]) -> list[int]:
+    """Bytes by which the process's peak grows with each file."""
+    options = DecodeOptions(size=100, max_pixels=10**7)
+    decode(jpeg(1), options)
+    grown = []
+    for path in paths:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
+        before = resident("VmRSS")
+        assert isinstance(decode(Path(path).read_bytes(), options), Decoded)
+        grown.append(resident("VmHWM") - before)
+    return grown
+
+
+def resident(figure: str) -> int:
+    found = re.search(rf"{figure}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1]) * 1024
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])

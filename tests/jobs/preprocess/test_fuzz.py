@@ -17,7 +17,11 @@ from pictures import jpeg, photo, saved, srgb_profile, turned_by_exif
 
 from dermaflow_jobs.preprocess.decode import DecodeOptions, Undecodable
 from dermaflow_jobs.preprocess.images import Processed, process
+from dermaflow_jobs.preprocess.packs import THUMB_BYTES, Entry, Refusal, read_index
+from dermaflow_jobs.preprocess.reasons import Reason
 from dermaflow_jobs.preprocess.records import example
+from dermaflow_jobs.preprocess.worker import Decoder, Source
+from dermaflow_jobs.runtime.s3 import Store, s3_client
 
 FILES = 2400
 OPTIONS = DecodeOptions(size=64, max_pixels=4 * 10**6)
@@ -114,6 +118,28 @@ def test_thousands_of_broken_files_crash_hang_or_swell_nothing() -> None:
     assert len(outcomes) >= 4, "mutations too tame: some files should survive, others fail in several ways"
     assert max(slowest for _, slowest, _ in results) < SLOWEST_S
     assert max(grown for _, _, grown in results) < MEMORY_BYTES
+
+
+def test_the_worker_accounts_for_every_broken_file(empty_store: Store) -> None:
+    """From S3 to the pack: an outcome an object, in order; what is kept lies where it is said to; the index agrees."""
+    sources = []
+    for seed in range(180):
+        body = mutated(seed)
+        key = f"raw/nevus/{seed}.jpg"
+        etag = s3_client().put_object(Bucket=empty_store.layout.bucket, Key=key, Body=body)["ETag"].strip('"')
+        sources.append(Source(key, etag, len(body)))
+    empty_store.delete("raw/nevus/17.jpg")
+    outcomes = Decoder(empty_store, "decoder", OPTIONS)(tuple(sources))
+    assert [one.content_id for one in outcomes] == [source.content_id for source in sources]
+    assert outcomes[17] == Refusal(sources[17].content_id, Reason.VANISHED, "")
+    (index,) = (one["Key"] for one in empty_store.list("") if one["Key"].endswith(".index.jsonl"))
+    assert read_index(empty_store.get_bytes(index)) == [one for one in outcomes if one is not outcomes[17]]
+    pack = empty_store.get_bytes(index.replace(".index.jsonl", ".pack"))
+    kept = [one for one in outcomes if isinstance(one, Entry)]
+    assert len(kept) > 20
+    for entry in kept:
+        assert entry.pixel_sha256.encode() in pack[entry.offset : entry.offset + entry.record_bytes]
+    assert kept[-1].offset + kept[-1].record_bytes + THUMB_BYTES == len(pack)
 
 
 @settings(max_examples=150, deadline=5000)

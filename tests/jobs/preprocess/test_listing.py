@@ -59,13 +59,22 @@ def test_size_alone_can_exclude() -> None:
 
 
 def test_images_come_in_order_of_arrival() -> None:
-    """Undated before dated, then by upload time, then by key."""
-    at = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2)]
+    """What is uploaded later comes later, wherever it lies; one day's uploads come by date folder, then by time."""
+    morning, noon, next_day = (datetime(2026, 1, day, hour, tzinfo=UTC) for day, hour in ((5, 8), (5, 12), (6, 8)))
     objects = [
-        RawObject("raw/dt=2026-01-01/nevus/dated.jpg", 1, "x", at[0]),
-        RawObject("raw/nevus/late.jpg", 1, "x", at[1]),
-        RawObject("raw/nevus/b.jpg", 1, "x", at[0]),
-        RawObject("raw/nevus/a.jpg", 1, "x", at[0]),
+        RawObject("raw/dt=2026-01-09/nevus/ahead of its date.jpg", 1, "x", morning),
+        RawObject("raw/dt=2026-01-02/nevus/dated.jpg", 1, "x", morning),
+        RawObject("raw/dt=2026-01-01/nevus/earlier folder.jpg", 1, "x", noon),
+        RawObject("raw/dt=2026-01-01/nevus/handed in later.jpg", 1, "x", next_day),
+        RawObject("raw/nevus/late.jpg", 1, "x", next_day),
+        RawObject("raw/nevus/b.jpg", 1, "x", morning),
+        RawObject("raw/nevus/a.jpg", 1, "x", morning),
     ]
     found = sort_objects(objects, raw="raw/", classes=CLASSES, until=date(2026, 2, 1))
-    assert [image.image_id for image in found.images] == ["a", "b", "late", "dated"]
+    first_day = ["a", "b", "earlier folder", "dated"]
+    assert [image.image_id for image in found.images] == [
+        *first_day,
+        "late",
+        "handed in later",
+        "ahead of its date",
+    ]

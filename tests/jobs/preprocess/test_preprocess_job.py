@@ -6,7 +6,9 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -98,6 +100,45 @@ def test_every_object_is_accounted_for_once(empty_store: Store, monkeypatch: pyt
     check_shards(store, found)
 
 
+def test_a_dataset_without_what_went_away_is_another_than_the_one_with_it(
+    empty_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two runs that listed the same, one came too late for an image: its dataset is not the other's."""
+    upload(empty_store, {**plenty(10), "nevus/fleeting.jpg": jpeg(77)})
+    listed = list(empty_store.list(empty_store.layout.raw_prefix()))
+    real_list = Store.list
+
+    def list_and_lose(self: Store, prefix: str) -> Iterator[Any]:
+        if prefix != self.layout.raw_prefix():
+            return real_list(self, prefix)
+        self.delete(self.layout.raw_prefix() + "nevus/fleeting.jpg")
+        return iter(listed)
+
+    monkeypatch.setattr(Store, "list", list_and_lose)
+    late = run(empty_store, "late")
+    monkeypatch.setattr(Store, "list", real_list)
+    upload(empty_store, {"nevus/fleeting.jpg": jpeg(77)})
+    in_time = run(empty_store, "in-time")
+    assert late.report.inputs_id == in_time.report.inputs_id
+    assert late.manifest.dataset_id != in_time.manifest.dataset_id
+    assert late.quarantine["nevus/fleeting.jpg"]["reason"] == "vanished before it was read"
+    assert "nevus/fleeting.jpg" in in_time.images
+    assert late.manifest.listed == in_time.manifest.listed == 31
+
+
+def test_two_runs_at_once_make_one_dataset(empty_store: Store) -> None:
+    """Both finish, both name the same dataset, and what lies in S3 is what dataset.json says, to the last byte."""
+    upload(empty_store, {**plenty(10), "nevus/broken.jpg": b"x" * 50})
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(partial(run, empty_store), ("r1", "r2"))
+    assert not (first.report.reused and second.report.reused)
+    assert first.manifest.dataset_id == second.manifest.dataset_id
+    assert first.manifest.fingerprint == second.manifest.fingerprint
+    for shard in first.manifest.shards:
+        assert hashlib.sha256(empty_store.get_bytes(shard.key)).hexdigest() == shard.sha256
+    assert run(empty_store, "r3").report.reused
+
+
 def check_shards(store: Store, found: Any) -> None:
     """Shards hold the images of the table, once each, in the folder of their split and class."""
     manifest = found.manifest
@@ -161,11 +202,14 @@ def test_a_run_sees_the_data_up_to_its_date(empty_store: Store) -> None:
 
 
 def test_an_official_split_is_kept_and_its_leaks_are_reported(empty_store: Store) -> None:
-    """Folders decide, also for one photograph on two sides, which is reported; no test folder, no test split."""
+    """Folders decide, also for one photograph or one patient on two sides, which is reported; no test folder, no test
+    split.
+    """
     files = {f"train/{key}": body for key, body in plenty(3).items()}
     files |= {f"valid/{key}": body for key, body in plenty(3, begin=50).items()}
     leak = {key: jpeg(70007) for key in ("train/nevus/same.jpg", "valid/nevus/same.jpg", "valid/nevus/same again.jpg")}
-    upload(empty_store, {**files, **leak})
+    labels = b"image_id,patient_id\n000,P1\n050,P1\n051,P2\n"
+    upload(empty_store, {**files, **leak, "labels.csv": labels})
     found = run(empty_store, "r1")
     assert all(row["split"] == key.split("/")[0] for key, row in found.images.items())
     assert found.manifest.official_split
@@ -173,6 +217,11 @@ def test_an_official_split_is_kept_and_its_leaks_are_reported(empty_store: Store
     assert len(found.duplicates) == 1
     assert found.manifest.straddling_pairs == 1
     assert [row["straddles"] for row in found.near_duplicates] == ["true"]
+    assert found.straddling_groups == [{"kind": "patient", "id": "P1", "train": "3", "valid": "3", "test": "0"}]
+    assert found.manifest.straddling_groups == 1
+    card = empty_store.get_bytes(empty_store.layout.dataset_card(found.manifest.dataset_id)).decode()
+    assert "Leaks of the official split" in card
+    assert "dermaflow/raw/train/nevus/same.jpg" in card
 
 
 def test_too_many_unusable_images_stop_the_run_before_shards_are_written(empty_store: Store) -> None:
@@ -232,10 +281,3 @@ def test_missing_images_are_told_before_anything_is_read(
     with pytest.raises(JobError, match=re.escape(message)) as raised:
         run(empty_store, "r1")
     assert "Upload" in (raised.value.remedy or "")
-
-
-def test_a_table_of_labels_that_is_none_is_refused(empty_store: Store) -> None:
-    """Metadata that cannot be read stops the run: silently going without would change the splits."""
-    upload(empty_store, {**plenty(2), "labels.csv": b"id,age\n1,2\n"})
-    with pytest.raises(JobError, match=r"labels\.csv is no table of images: no column image_id, but id, age"):
-        run(empty_store, "r1")
