@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 from pictures import photo
 from PIL import Image, ImageEnhance
+from pyspark.sql import SparkSession
 
+from dermaflow_jobs.preprocess.cluster import run_chunks
 from dermaflow_jobs.preprocess.decode import Decoded, DecodeOptions, decode
 from dermaflow_jobs.preprocess.duplicates import (
     MAX_DISTANCE,
     MIN_CORRELATION,
     THUMB,
+    CandidateFinder,
     candidates,
     correlation,
+    every_two_ranges,
     perceptual_hashes,
     thumbnail,
 )
@@ -88,6 +92,23 @@ def test_candidates_are_all_pairs_within_the_distance() -> None:
     found = list(candidates(hashes))
     assert len(found) == len(set(found))
     assert {pair for pair in found if set(pair) <= set(some.tolist())} == expected
+    find = CandidateFinder(np.array(hashes, dtype=np.uint64))
+    in_parts = [pair for ranges in every_two_ranges(5000, 700) for pair in find(ranges)]
+    assert sorted(in_parts) == sorted(found)
+    assert every_two_ranges(0) == []
+
+
+def test_executors_share_the_search(local_spark: SparkSession) -> None:
+    """Three ranges, six tasks: the copies planted in different ranges are found, and nothing else."""
+    rng = np.random.default_rng(3)  # no two of these are near by chance
+    hashes = rng.integers(0, 2**63, 2**15 + 50, dtype=np.uint64)
+    planted = [(5, 9), (17, 20_000), (3, 2**15 + 40), (2**15 + 1, 2**15 + 2)]
+    for earlier, later in planted:
+        hashes[later] = hashes[earlier] ^ np.uint64(0b1011)
+    chunks = every_two_ranges(len(hashes))
+    found = run_chunks(local_spark, chunks, CandidateFinder(hashes), len, lambda _: None)
+    assert len(chunks) == 6
+    assert sorted(pair for pairs in found for pair in pairs) == sorted(planted)
 
 
 def fingerprint(path: str) -> tuple[int, bytes]:
