@@ -26,7 +26,12 @@ def start(config: StackConfig, name: str, command: list[str], env: dict[str, str
         process = subprocess.Popen(
             command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=config.state
         )
-    record = {"pid": process.pid, "created": psutil.Process(process.pid).create_time()}
+    remember(config, name, process.pid)
+
+
+def remember(config: StackConfig, name: str, pid: int) -> None:
+    """That this process is `name`, whoever started it."""
+    record = {"pid": pid, "created": psutil.Process(pid).create_time()}
     _record(config, name).write_text(json.dumps(record))
 
 

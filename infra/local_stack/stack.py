@@ -52,17 +52,15 @@ def down(config: StackConfig) -> None:
 
 
 def start_aws(config: StackConfig, args: Sequence[str] = ()) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "local_aws",
-        "--port",
-        str(config.ports["aws"]),
-        "--state",
-        str(config.state / "aws"),
-    ]
-    env = aws.inherited() | {"PYTHONPATH": str(REPO / "infra")}
-    processes.start(config, "local-aws", [*command, *args], env)
+    processes.start(config, "local-aws", [sys.executable, "-m", "local_aws", *aws_arguments(config), *args], aws_env())
+
+
+def aws_arguments(config: StackConfig) -> list[str]:
+    return ["--port", str(config.ports["aws"]), "--state", str(config.state / "aws")]
+
+
+def aws_env() -> dict[str, str]:
+    return aws.inherited() | {"PYTHONPATH": str(REPO / "infra")}
 
 
 def wait_for_aws(config: StackConfig) -> None:

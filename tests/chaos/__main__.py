@@ -19,10 +19,11 @@ from typing import get_args
 from rich.console import Console
 
 from chaos.faults import Fault, catalogue
+from chaos.nursery import Nursery
 from chaos.observe import Row, observe
 from chaos.scene import Props, Scene, scene
 from dermaflow_jobs.contract.steps import StepName
-from local_stack import airflow
+from local_stack import airflow, aws
 from local_stack.config import REPO, load_config
 from local_stack.images import JOBS_PYTHON
 
@@ -49,12 +50,13 @@ def main() -> int:
     rows = [row for row in read(args.out) if row.holds] if args.again else []
     faults = [fault for fault in faults if fault.name not in {row.fault for row in rows}]
     BUILD.mkdir(parents=True, exist_ok=True)
-    props = Props(_template(), _images(), REPO if args.real_jobs else _light_code())
+    code = REPO if args.real_jobs else _light_code()
     console.print(f"{'fault':58} " + " ".join(f"{c:>8}" for c in COLUMNS) + f" {'ended':16} {'seconds':>7}  holds")
     places: Queue[Path] = Queue()
     for number in range(args.stacks):
         places.put(BUILD / f"stack-{number}")
-    with ThreadPoolExecutor(args.stacks) as pool:
+    with Nursery.open(aws.inherited()) as nursery, ThreadPoolExecutor(args.stacks) as pool:
+        props = Props(_template(), _images(), nursery, code)
         try:
             for running in as_completed([pool.submit(strike, fault, places, props) for fault in faults]):
                 rows.append(running.result())

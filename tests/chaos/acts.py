@@ -43,8 +43,7 @@ def kill_task(
         if after and held_by:
             scene.wait_for_task(after, {"success"})
             scene.add_rules([held_by])
-        instance = scene.wait_for_task(task_id, {"running"})
-        process = _process_of(scene, instance["id"])
+        process = _process_of(scene, scene.wait_for_task(task_id, {"running"}))
         once(scene)
         time.sleep(0.5)  # past the imports, into the operator
         supervisor = process.parent() if with_supervisor else None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
+from chaos.nursery import Nursery
 from chaos.wire import Rule
 from dermaflow_jobs.contract.run_spec import make_run_key
 from local_stack import airflow, aws, images, processes, stack
@@ -54,15 +56,22 @@ class Scene:
         for run_id in self.run_ids:
             self.api.trigger(DAG_ID, run_id, {"root": self.root} | QUICK | conf)
 
-    def wait_for_task(self, task_id: str, states: set[str], *, seconds: float = 600) -> dict[str, Any]:
-        """The first run's task instance, once it is in one of the states."""
+    def wait_for_task(self, task_id: str, states: set[str], *, seconds: float = 600) -> str:
+        """Id of the first run's task instance, once it is in one of the states."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            for task in self.api.tasks(DAG_ID, self.run_ids[0]):
-                if task["task_id"] == task_id and task["state"] in states:
-                    return task
-            time.sleep(0.1)
+            question = "SELECT id, state FROM task_instance WHERE run_id = ? AND task_id = ?"
+            for instance_id, state in self._ask(question, self.run_ids[0], task_id):
+                if state in states:
+                    return str(UUID(instance_id))
+            time.sleep(0.05)
         raise RuntimeError(f"{task_id} was not {states} within {seconds:.0f} s")
+
+    def _ask(self, question: str, *values: str) -> list[tuple[Any, ...]]:
+        """Of Airflow's database: the harness looks so often that the API would do little else than answer."""
+        path = self.config.airflow_home / "airflow.db"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
+            return connection.execute(question, values).fetchall()
 
     def wait_for_cluster(self) -> str:
         end = time.monotonic() + 120
@@ -76,7 +85,8 @@ class Scene:
         """State of each run once all have ended, or "unfinished"."""
         end = time.monotonic() + seconds
         while True:
-            states = [str(self.api.run(DAG_ID, run_id)["state"]) for run_id in self.run_ids]
+            found = dict(self._ask("SELECT run_id, state FROM dag_run"))
+            states = [found[run_id] for run_id in self.run_ids]
             if all(state in {"success", "failed"} for state in states):
                 return states
             if time.monotonic() > end:
@@ -101,6 +111,7 @@ class Props:
     airflow_home: Path
     """With a migrated database."""
     images: Path
+    nursery: Nursery
     code: Path
     """What `DERMAFLOW_CODE_DIR` names."""
 
@@ -111,17 +122,13 @@ def scene(state: Path, props: Props, *, runs: int, rules: Sequence[Rule]) -> Ite
     clear_away(state)
     shutil.copytree(props.airflow_home, state / "airflow")
     config = load_config(state)
-    proxy_port = config.ports["proxy"]
     environment = airflow.environment(config)
     connection = json.loads(environment["AIRFLOW_CONN_AWS_DEFAULT"])
-    connection["extra"]["endpoint_url"] = proxy = f"http://127.0.0.1:{proxy_port}"
+    connection["extra"]["endpoint_url"] = proxy = f"http://127.0.0.1:{config.ports['proxy']}"
     environment["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps(connection)
     environment["DERMAFLOW_CODE_DIR"] = str(props.code)
     try:
-        stack.start_aws(config)
-        command = ["microburst", "--upstream", config.aws_url, "--port", str(proxy_port), "--host", "127.0.0.1"]
-        processes.start(config, "proxy", [str(Path(sys.executable).parent / command[0]), *command[1:]], aws.inherited())
-        airflow.start(config, environment)
+        start(config, props.nursery, environment)
         stack.wait_for_aws(config)
         aws.found_account(config)
         source = images.Source(props.images, "chaos")
@@ -138,6 +145,20 @@ def scene(state: Path, props: Props, *, runs: int, rules: Sequence[Rule]) -> Ite
         airflow.stop(config)
         processes.stop(config, "proxy")
         processes.stop(config, "local-aws")
+
+
+def start(config: StackConfig, nursery: Nursery, airflow_environment: dict[str, str]) -> None:
+    """All six programs at once; what needs another waits for it."""
+    proxy = ["--upstream", config.aws_url, "--port", str(config.ports["proxy"]), "--host", "127.0.0.1"]
+    programs = {
+        "local-aws": (["local_aws", *stack.aws_arguments(config)], stack.aws_env()),
+        "proxy": (["microburst", *proxy], aws.inherited()),
+        **{name: (["airflow", name], airflow_environment) for name in airflow.COMPONENTS},
+    }
+    airflow.prepare(config)
+    for name, (command, env) in programs.items():
+        log = str(config.logs / f"{name}.log")
+        processes.remember(config, name, nursery.fork(command, env=env, log=log, cwd=str(config.state)))
 
 
 def clear_away(state: Path) -> None:

@@ -286,6 +286,16 @@ CODE_CASES = {
         lambda t: t + "\nfrom dermaflow_jobs.verify.lost import x\n",
         "imports dermaflow_jobs.verify.lost",
     ),
+    "import of a name that its module lacks": (
+        "jobs/dermaflow_jobs/verify/__main__.py",
+        lambda t: t + "\nfrom dermaflow_jobs.runtime.step import run_stop\n",
+        "imports dermaflow_jobs.runtime.step.run_stop, which is not there",
+    ),
+    "import of Airflow, which no cluster has": (
+        "jobs/dermaflow_jobs/verify/__main__.py",
+        lambda t: t + "\nfrom airflow.sdk import Variable\n",
+        "imports airflow.sdk",
+    ),
     "contract that Airflow does not know": (
         "jobs/dermaflow_jobs/contract/options/train.py",
         lambda t: t + "\n# of a later commit\n",

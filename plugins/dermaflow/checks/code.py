@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import dermaflow_jobs.contract as contract
+from dermaflow.checks.imports import module_of, unfound
 from dermaflow.checks.problem import Problem
 from dermaflow.code_bundle import PACKAGE, CodeBundle, build_bundle, package_files
 from dermaflow_jobs.contract.steps import StepName
@@ -43,16 +44,34 @@ def _told(error: OSError, code_dir: Path) -> str:
 
 
 def _sources(files: dict[str, bytes]) -> list[Problem]:
-    modules = {path.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".") for path in files}
-    problems = []
-    for path, body in files.items():
-        if path.endswith(".py"):
-            problems += _source(path, body, modules)
+    trees, problems = _parsed(files)
+    modules = {module_of(path): tree for path, tree in trees.items()}
+    remedy = "correct the import, or add what it names"
+    for path, tree in trees.items():
+        problems += [
+            Problem(f"jobs/{path}", f"imports {name}, which is not there on a cluster", remedy)
+            for name in unfound(tree, modules)
+        ]
     for step in STEPS:
         if f"{PACKAGE}/{step}/__main__.py" not in files:
             found = "the job code lacks the module that runs this step"
             problems.append(Problem(f"jobs/{PACKAGE}/{step}", found, f"restore jobs/{PACKAGE}/{step}/__main__.py"))
     return problems
+
+
+def _parsed(files: dict[str, bytes]) -> tuple[dict[str, ast.Module], list[Problem]]:
+    """Path → syntax tree; one that may hold any name for a file that the cluster's Python would not take."""
+    trees, problems = {}, []
+    for path, body in files.items():
+        if not path.endswith(".py"):
+            continue
+        try:
+            trees[path] = ast.parse(body, filename=path, feature_version=CLUSTER_PYTHON)
+        except (SyntaxError, ValueError) as error:
+            trees[path] = ast.parse("from nowhere import *")  # so that it is not missed as well
+            found = f"is not Python {'.'.join(map(str, CLUSTER_PYTHON))}: {error}"
+            problems.append(Problem(f"jobs/{path}", found, "correct the file; the cluster would fail to import it"))
+    return trees, problems
 
 
 def _contract(files: dict[str, bytes]) -> list[Problem]:
@@ -71,30 +90,6 @@ def _contract(files: dict[str, bytes]) -> list[Problem]:
 
 def _read(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
-
-
-def _source(path: str, body: bytes, modules: set[str]) -> list[Problem]:
-    try:
-        tree = ast.parse(body, filename=path, feature_version=CLUSTER_PYTHON)
-    except (SyntaxError, ValueError) as error:
-        found = f"is not Python {'.'.join(map(str, CLUSTER_PYTHON))}: {error}"
-        return [Problem(f"jobs/{path}", found, "correct the file; the cluster would fail to import it")]
-    missing = sorted({name for name in _own_imports(tree) if name not in modules})
-    return [
-        Problem(f"jobs/{path}", f"imports {name}, which is not there", "correct the import or add the module")
-        for name in missing
-    ]
-
-
-def _own_imports(tree: ast.AST) -> set[str]:
-    """Modules of our own package that are imported anywhere in the file."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found.add(node.module)
-        elif isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-    return {name for name in found if name.split(".")[0] == PACKAGE}
 
 
 def _lock(body: bytes) -> list[Problem]:
