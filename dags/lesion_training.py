@@ -30,7 +30,7 @@ with DAG(
     schedule=CronDataIntervalTimetable(cron, timezone="UTC") if cron else None,
     start_date=datetime(2026, 1, 5),
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=settings.runs_at_once(),
     params=form_params(),
     default_args={
         "retries": 2,

@@ -28,6 +28,11 @@ def schedule() -> str | None:
     return None if cron == "none" else cron
 
 
+def runs_at_once() -> int:
+    """How many training runs, each with a cluster, may go on at a time; environment variable DERMAFLOW_RUNS_AT_ONCE."""
+    return int(os.environ.get("DERMAFLOW_RUNS_AT_ONCE", "1"))
+
+
 def notify() -> str:
     """Who is told of runs, see dermaflow.notify.addresses; environment variable DERMAFLOW_NOTIFY, empty for nobody."""
     return os.environ.get("DERMAFLOW_NOTIFY", "")

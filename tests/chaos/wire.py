@@ -10,12 +10,13 @@ from typing import Any, Final
 Rule = dict[str, Any]
 
 LOST: Final = "done, but the answer is lost"
+HANGS: Final = "hangs"
 KINDS: Final[dict[str, Rule]] = {
     "throttled": {"error": {"code": "ThrottlingException", "status": 400, "message": "Rate exceeded"}, "times": 3},
     "fails with 500": {"error": {"code": "InternalServerError", "status": 500}, "times": 2},
     "reset": {"reset": True, "times": 2},
     LOST: {"response": {"abort_frac": 0.0}, "times": 1},
-    "hangs": {"timeout_ms": 40_000, "times": 1},  # twice the clients' read time-out
+    HANGS: {"timeout_ms": 40_000, "times": 1},  # twice the clients' read time-out
 }
 SLOW_DOWN: Final[Rule] = {"error": {"code": "SlowDown", "status": 503}, "times": 3}
 """S3's word for throttled."""
@@ -47,10 +48,10 @@ def rule(service: str, operation: str, kind: str) -> Rule:
     return {"service": service, "operation": operation, **KINDS[kind]}
 
 
-def in_turn(service: str, call: Rule) -> tuple[Rule, ...]:
+def in_turn(service: str, call: Rule, *, without: str | None = None) -> tuple[Rule, ...]:
     """Every kind once, one after the other."""
     kinds = KINDS | ({"throttled": SLOW_DOWN} if service == "s3" else {})
-    return tuple({"service": service, **call, **kind, "times": 1} for kind in kinds.values())
+    return tuple({"service": service, **call, **kind, "times": 1} for name, kind in kinds.items() if name != without)
 
 
 def slow(seconds: float, service: str, operation: str | None = None, *, times: int | None = None) -> Rule:

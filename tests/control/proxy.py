@@ -56,6 +56,10 @@ class Proxy:
         """How often a rule has fired since the last `calm`."""
         return len(self._ask("/_microburst/fired?limit=1000", "GET"))
 
+    def unused(self) -> list[dict[str, Any]]:
+        """Rules that have not fired."""
+        return [rule for rule in self._ask("/_microburst/rules", "GET") if not rule["fired_count"]]
+
     def _ask(self, path: str, method: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}{path}", data, {"Content-Type": "application/json"}, method=method)

@@ -67,7 +67,7 @@ def test_the_teardown_runs_even_when_creating_failed(training: DAG) -> None:
 
 
 def test_nothing_runs_away(training: DAG) -> None:
-    """One run at a time, no catching up; every task has retries and a limit of time.
+    """One run at a time unless the installation allows more, no catching up; every task has retries and a time limit.
 
     No dagrun_timeout: when it strikes, Airflow marks unfinished tasks SKIPPED, the teardown with them.
     """

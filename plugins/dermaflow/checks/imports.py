@@ -21,7 +21,10 @@ def module_of(path: str) -> str:
 
 
 def unfound(tree: ast.Module, modules: Mapping[str, ast.Module]) -> list[str]:
-    """What a file imports of our own package that is not there, or that no cluster has. `modules`: all of the package."""
+    """What a file imports of our own package that is not there, or that no cluster has.
+
+    :param modules: all of the package's, by name.
+    """
     return sorted(set(_unfound(tree, modules)))
 
 
@@ -38,7 +41,7 @@ def _unfound(tree: ast.Module, modules: Mapping[str, ast.Module]) -> Iterator[st
 
 def _is_there(name: str, modules: Mapping[str, ast.Module]) -> bool:
     """Other people's packages are the lock's matter; here they count as there."""
-    top = name.split(".")[0]
+    top = name.split(".", maxsplit=1)[0]
     return top not in NOT_ON_A_CLUSTER and (top != PACKAGE or name in modules)
 
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import DAG
 from emr_requests import ShellStep, create
 
 from dermaflow.operators.terminate_cluster import TerminateClusterOperator
 from dermaflow.operators.wait_for_cluster import WaitForClusterOperator
 
-with DAG("through_airflow", schedule=None) as dag:
-    cluster = create()
-    ready = WaitForClusterOperator(task_id="ready", cluster_id=cluster.output)
-    on_cluster = {"cluster_id": cluster.output, "action_on_failure": "CANCEL_AND_WAIT"}
-    first = ShellStep(task_id="first", script="echo {{ run_id }}", then=["second", "third"], **on_cluster)
-    second = ShellStep(task_id="second", script="echo {{ run_id }} again", **on_cluster)
-    third = ShellStep(task_id="third", script="echo {{ ti.run_id }}", **on_cluster)
-    terminate = TerminateClusterOperator(task_id="terminate", cluster_id=cluster.output)
-    cluster >> ready >> first >> second >> third >> terminate.as_teardown(setups=cluster)
+
+def small_run(dag_id: str, aws_conn_id: str) -> DAG:
+    with DAG(dag_id, schedule=None) as dag:
+        cluster = create(aws_conn_id)
+        there: dict[str, Any] = {"cluster_id": cluster.output, "aws_conn_id": aws_conn_id}
+        ready = WaitForClusterOperator(task_id="ready", **there)
+        step = there | {"action_on_failure": "CANCEL_AND_WAIT"}
+        first = ShellStep(task_id="first", script="sleep 5; echo {{ run_id }}", then=["second", "third"], **step)
+        second = ShellStep(task_id="second", script="echo {{ run_id }} again", **step)
+        third = ShellStep(task_id="third", script="echo {{ ti.run_id }}", **step)
+        terminate = TerminateClusterOperator(task_id="terminate", **there)
+        cluster >> ready >> first >> second >> third >> terminate.as_teardown(setups=cluster)
+    return dag
+
+
+dag = small_run("through_airflow", "aws_default")
+bad_line = small_run("through_airflow_on_a_bad_line", "aws_proxied")
