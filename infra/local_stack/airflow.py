@@ -75,7 +75,7 @@ def start(config: StackConfig, env: dict[str, str] | None = None) -> None:
 
 def wait(config: StackConfig) -> None:
     """Until the API answers and scheduler, DAG processor and triggerer have a heart-beat."""
-    processes.wait_until(config, "api-server", lambda: _healthy(config), seconds=180)
+    processes.wait_until(config, "api-server", lambda: _healthy(config), seconds=300)
 
 
 def stop(config: StackConfig) -> None:
@@ -119,7 +119,7 @@ class AirflowApi:
     @classmethod
     @contextmanager
     def login(cls, config: StackConfig) -> Iterator[Self]:
-        with httpx.Client(base_url=config.airflow_url, timeout=30) as http:
+        with httpx.Client(base_url=config.airflow_url, timeout=120) as http:
             credentials = {"username": USER, "password": config.secrets["admin_password"]}
             answer = http.post("/auth/token", json=credentials)
             answer.raise_for_status()

@@ -22,6 +22,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from chaos.light_code import light_code
 from local_stack import aws, images, stack
 from local_stack.airflow import AirflowApi
 from local_stack.config import REPO, StackConfig, load_config
@@ -53,15 +54,17 @@ class Paid:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.overhead", description=__doc__)
     parser.add_argument("--startup-seconds", type=float, default=DELAYS["startup"])
+    parser.add_argument("--light-jobs", action="store_true", help="steps of a few seconds in place of the real ones")
     args = parser.parse_args()
     delays = DELAYS | {"startup": args.startup_seconds}
-    ours, stock = measure(delays)
+    ours, stock = measure(delays, light=args.light_jobs)
     result = {
         "idle_share": round(ours.idle_share, 4),
         "stock_idle_share": round(stock.idle_share, 4),
         "api_calls": ours.api_calls,
         "stock_api_calls": stock.api_calls,
         "delays_s": delays,
+        "light_jobs": args.light_jobs,
         "ours": asdict(ours),
         "stock": asdict(stock),
     }
@@ -71,7 +74,7 @@ def main() -> int:
     return 0 if ours.idle_share <= min(0.03, stock.idle_share / 5) else 1
 
 
-def measure(delays: dict[str, float]) -> tuple[Paid, Paid]:
+def measure(delays: dict[str, float], *, light: bool) -> tuple[Paid, Paid]:
     shutil.rmtree(STATE, ignore_errors=True)
     config = load_config(STATE)
     local_bundle = "airflow.dag_processing.bundles.local.LocalDagBundle"
@@ -83,7 +86,10 @@ def measure(delays: dict[str, float]) -> tuple[Paid, Paid]:
         config = stack.up(
             config,
             aws_args=[text for name, s in delays.items() for text in (f"--{name}-seconds", str(s))],
-            airflow_env={"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles)},
+            airflow_env={
+                "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+                "DERMAFLOW_CODE_DIR": str(light_code(STATE / "code") if light else REPO),
+            },
         )
         folder = STATE / "images"
         command = [str(images.JOBS_PYTHON), "-m", "dermaflow_jobs.synthetic", "--out", str(folder), "--seed", "9"]

@@ -6,7 +6,6 @@ import argparse
 import json
 import logging
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,15 +13,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import Queue
-from typing import get_args
 
 from rich.console import Console
 
 from chaos.faults import Fault, catalogue
+from chaos.light_code import light_code
 from chaos.nursery import Nursery
 from chaos.observe import Row, observe
 from chaos.scene import Props, Scene, scene
-from dermaflow_jobs.contract.steps import StepName
 from local_stack import airflow, aws
 from local_stack.config import REPO, load_config
 from local_stack.images import JOBS_PYTHON
@@ -50,7 +48,7 @@ def main() -> int:
     rows = [row for row in read(args.out) if row.holds] if args.again else []
     faults = [fault for fault in faults if fault.name not in {row.fault for row in rows}]
     BUILD.mkdir(parents=True, exist_ok=True)
-    code = REPO if args.real_jobs else _light_code()
+    code = REPO if args.real_jobs else light_code(BUILD / "code")
     console.print(f"{'fault':58} " + " ".join(f"{c:>8}" for c in COLUMNS) + f" {'ended':16} {'seconds':>7}  holds")
     places: Queue[Path] = Queue()
     for number in range(args.stacks):
@@ -136,19 +134,6 @@ def _images() -> Path:
         command = [str(JOBS_PYTHON), "-m", "dermaflow_jobs.synthetic", "--out", str(folder), "--seed", "7"]
         subprocess.run([*command, "--per-class", "16"], check=True, capture_output=True)
     return folder
-
-
-def _light_code() -> Path:
-    """What `DERMAFLOW_CODE_DIR` names: the repository's code with the four jobs replaced; the lock is the same."""
-    code = BUILD / "code"
-    shutil.rmtree(code, ignore_errors=True)
-    skip = shutil.ignore_patterns(".venv", "__pycache__", ".*cache")
-    shutil.copytree(REPO / "jobs", code / "jobs", ignore=skip)
-    shutil.copytree(REPO / "infra" / "emr", code / "infra" / "emr", ignore=skip)
-    light = (Path(__file__).parent / "light_step.py").read_text()
-    for step in get_args(StepName):
-        (code / "jobs" / "dermaflow_jobs" / step / "__main__.py").write_text(light.replace("@step@", step))
-    return code
 
 
 if __name__ == "__main__":

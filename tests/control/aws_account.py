@@ -43,7 +43,7 @@ class Account:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(120)
 
     @property
     def connection(self) -> str:

@@ -42,8 +42,8 @@ class Proxy:
         return proxy
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
+        self.process.kill()  # asked to end, it waits for its clients to close their connections
+        self.process.wait()
 
     def strike(self, *rules: dict[str, Any]) -> None:
         self._ask("/_microburst/rules", "POST", list(rules))

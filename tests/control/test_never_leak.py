@@ -13,7 +13,7 @@ from aws_account import OVER, Account
 from emr_requests import ShellStep, create, job_flow
 from fake_run import FakeRun, again
 
-from dermaflow.emr import names
+from dermaflow.emr import names, reaping
 from dermaflow.emr.clusters import Cluster
 from dermaflow.emr.reaping import verdict
 from dermaflow.errors import RunCutShort
@@ -169,6 +169,23 @@ def test_the_reaper_tells_cost_and_ends_only_when_it_may(clean: Account, run: Fa
     clean.wait_for(cluster_id, OVER)
     assert clean.cluster_state(kept) not in OVER
     neighbour.complete(TerminateClusterOperator(task_id="terminate"))
+
+
+def test_the_reaper_asks_airflow_whether_the_run_is_over(
+    account: Account, airflow_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster that its run has left is let be while the run is on, and ended after it."""
+    from through_airflow import forgetful, reaper
+
+    monkeypatch.setattr(reaping, "GRACE", timedelta(0))
+    run = forgetful.test()
+    cluster_id = run.get_task_instance("create").xcom_pull(task_ids="create")
+    assert cluster_id not in str(run.get_task_instance("reap").xcom_pull(task_ids="reap"))
+    rows = reaper.test().get_task_instance("reap").xcom_pull(task_ids="reap")
+    assert [row["why"] for row in rows if row["cluster"] == cluster_id] == [
+        f"its run {run.run_id} of forgetful is over"
+    ]
+    account.wait_for(str(cluster_id), OVER)
 
 
 def execute(operator: Any, context: Any) -> Any:

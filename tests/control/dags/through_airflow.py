@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk import DAG
 from emr_requests import ShellStep, create
 
+from dermaflow.operators.reap_clusters import ReapClustersOperator
 from dermaflow.operators.terminate_cluster import TerminateClusterOperator
 from dermaflow.operators.wait_for_cluster import WaitForClusterOperator
 
@@ -25,5 +26,16 @@ def small_run(dag_id: str, aws_conn_id: str) -> DAG:
     return dag
 
 
+def reaped(dag_id: str, *, forgetful: bool) -> DAG:
+    """A run that reaps; `forgetful`, it leaves a cluster, and reaps while it is still on."""
+    with DAG(dag_id, schedule=None) as dag:
+        reap = ReapClustersOperator(task_id="reap", only_tell="False")
+        if forgetful:
+            create() >> reap
+    return dag
+
+
 dag = small_run("through_airflow", "aws_default")
 bad_line = small_run("through_airflow_on_a_bad_line", "aws_proxied")
+forgetful = reaped("forgetful", forgetful=True)
+reaper = reaped("reaper", forgetful=False)
