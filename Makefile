@@ -9,19 +9,30 @@ PER_CLASS ?= 200
 CONF ?= {}
 # Sides of the square that `make bench-preprocess` measures at, in pixels.
 SIZE ?= 100 256
+# The account that `make deploy`, `doctor` and `destroy` speak of. BUCKET is needed; the rest has defaults.
+BUCKET ?=
+EMAIL ?=
+BUDGET ?= 100
+# Subnets of yours, separated by commas; empty: a network is made.
+SUBNETS ?=
+# Further arguments of `python -m aws`, e.g. ACCOUNT='--prefix team/ --internet none'.
+ACCOUNT ?=
 
 UV := .tools/bin/uv
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE ?= hardlink
 CONTROL := .venv/bin
 JOBS := jobs/.venv/bin
+TEMPLATES := infra/aws/lint/.venv/bin
+AWS := PYTHONPATH=infra $(CONTROL)/python -m aws
+AWS_ARGS = --bucket "$(BUCKET)" --email "$(EMAIL)" --budget $(BUDGET) --subnets "$(SUBNETS)" $(ACCOUNT)
 STACK := PYTHONPATH=infra $(CONTROL)/python -m local_stack
 CODE := dags plugins jobs infra tests
 TESTS := PYTHONPATH=tests:infra:plugins $(CONTROL)/python -m
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test test-jobs test-control chaos bench-overhead bench-bootstrap bench-preprocess
-.PHONY: lint format lock clean
+.PHONY: deploy doctor destroy compose-env compose-check mwaa test-aws lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 18
@@ -40,7 +51,11 @@ $(UV): infra/emr/uv-requirements.txt
 	@touch $@
 
 jobs/.venv/.done: $(UV) jobs/pyproject.toml jobs/uv.lock
-	$(UV) sync --quiet --frozen --python $(PYTHON) --project jobs --all-extras
+	$(UV) sync --quiet --frozen --python $(PYTHON) --project jobs --extra runtime --extra cpu
+	@touch $@
+
+infra/aws/lint/.venv/.done: $(UV) infra/aws/lint/pyproject.toml infra/aws/lint/uv.lock
+	$(UV) sync --quiet --frozen --python $(PYTHON) --project infra/aws/lint
 	@touch $@
 
 demo: setup ## train once through Airflow on local AWS and print the result
@@ -55,6 +70,24 @@ down: setup ## stop what `make up` started
 status: setup ## what runs, and where
 	@$(STACK) status
 
+deploy: setup ## make or change the AWS account's stacks: BUCKET=name
+	@$(AWS) deploy $(AWS_ARGS)
+
+doctor: setup ## say what the AWS account lacks and how to mend it; changes nothing
+	@$(AWS) doctor $(AWS_ARGS)
+
+destroy: setup ## take the stacks away; the bucket stays
+	@$(AWS) destroy $(AWS_ARGS)
+
+mwaa: setup ## what Amazon's managed Airflow takes: requirements, plugins, DAGs
+	@$(PYTHON) infra/airflow/mwaa.py $(UV) build/aws/defaults.json
+
+compose-env: ## write .env with secrets drawn at random, for docker-compose.yml
+	@$(PYTHON) infra/airflow/env_file.py
+
+compose-check: setup ## the stack in containers, for real: a run, a restart, nothing lost; needs Docker
+	$(TESTS) compose
+
 test: lint test-jobs test-control ## lint, then run every test
 
 test-jobs: setup
@@ -62,6 +95,9 @@ test-jobs: setup
 
 test-control: setup
 	$(CONTROL)/python -m pytest tests --ignore tests/jobs
+
+test-aws: setup ## EMR's lifecycle tests on a real account, about 0.25 USD: DERMAFLOW_AWS_TESTS=1
+	$(CONTROL)/python -m pytest tests/local_aws/test_emr_anywhere.py
 
 chaos: setup ## the real DAG under some sixty faults, a row each; about an hour
 	$(TESTS) chaos
@@ -74,28 +110,31 @@ bench-bootstrap: setup ## seconds to build a node's environment and to unpack it
 
 # An environment of its own: what ours is compared with is in the jobs' lock, and in no node's or worker's environment.
 build/bench/env/.done: $(UV) jobs/pyproject.toml jobs/uv.lock
-	UV_PROJECT_ENVIRONMENT=$(CURDIR)/build/bench/env $(UV) sync --quiet --frozen --python $(PYTHON) --project jobs --all-extras --group bench
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/build/bench/env $(UV) sync --quiet --frozen --python $(PYTHON) --project jobs --extra runtime --extra cpu --group bench
 	@touch $@
 
 bench-preprocess: build/bench/env/.done ## images a second of preprocessing and of four other ways; DATA=folder of JPEG files
 	@test -n "$(DATA)" || { echo "name a folder of JPEG files: make bench-preprocess DATA=folder"; exit 2; }
 	PYTHONPATH=tests build/bench/env/bin/python -m bench.preprocess --data "$(DATA)" --size $(SIZE) --spark 1000 3000 10000
 
-lint: setup ## ruff, mypy, shellcheck
+lint: setup infra/aws/lint/.venv/.done ## ruff, mypy, shellcheck, cfn-lint, checkov
 	$(CONTROL)/ruff check $(CODE)
 	$(CONTROL)/ruff format --check $(CODE)
 	$(CONTROL)/shellcheck infra/emr/bootstrap.sh .ci/run
-	$(CONTROL)/mypy dags plugins infra/local_aws infra/local_stack tests/chaos tests/bench/overhead.py tests/bench/bootstrap.py tests/bench/stock_dags
+	$(CONTROL)/mypy dags plugins infra/aws infra/local_aws infra/local_stack tests/chaos tests/compose tests/bench/overhead.py tests/bench/bootstrap.py tests/bench/stock_dags
+	$(TEMPLATES)/cfn-lint infra/aws/*.yaml
+	$(TEMPLATES)/checkov --directory infra/aws --framework cloudformation --compact --quiet --skip-download
 	cd jobs && .venv/bin/mypy --config-file ../pyproject.toml -p dermaflow_jobs
 
 format: setup ## let ruff rewrite what it can
 	$(CONTROL)/ruff check --fix $(CODE)
 	$(CONTROL)/ruff format $(CODE)
 
-lock: $(UV) ## resolve both locks anew
+lock: $(UV) ## resolve the locks anew
 	$(UV) lock
 	$(UV) lock --project jobs
+	$(UV) lock --project infra/aws/lint
 
 clean: ## end the stack and delete what was built, all its state included
 	-@test -x $(CONTROL)/python && $(STACK) down
-	rm -rf build .venv jobs/.venv .tools
+	rm -rf build .venv jobs/.venv infra/aws/lint/.venv .tools

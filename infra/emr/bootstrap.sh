@@ -1,10 +1,12 @@
 #!/bin/bash
 # Bootstrap action: builds the jobs' Python environment and unpacks their code, on every node of a cluster.
 #
-#   bootstrap.sh --bundle s3://BUCKET/…/code/<code id>/ --venv DIR --code DIR [--archives s3://BUCKET/…/]
+#   bootstrap.sh --bundle s3://BUCKET/…/code/<code id>/ --venv DIR --code DIR [--archives s3://BUCKET/…/] [--build gpu]
 #
 # With --archives, the first node that builds an environment publishes it there as one archive, and later nodes unpack
-# that in place of building: no package index is needed then. An archive that is corrupt is removed and made anew.
+# that in place of building: no package index is needed then. The oldest archive counts whose hash is its name, and a
+# node may neither overwrite nor delete one: what a node that was taken over publishes later is looked at by nobody.
+# One that is corrupt is passed over, and another made beside it. --build gpu takes TensorFlow with CUDA.
 #
 # Runs as user hadoop on Amazon Linux 2023 (python3 is 3.9 with pip, python3.11 is there without pip), and on any
 # machine that has bash, flock, aws, python3 with pip and python3.11. The folders' names carry hashes of what is in
@@ -37,11 +39,11 @@ die() {
 trap 'die "line $LINENO ended with code $?" "see the output above"' ERR
 
 parse_arguments() {
-  local usage="give --bundle URI --venv DIR --code DIR [--archives URI]"
-  bundle='' venv='' code='' archives=''
+  local usage="give --bundle URI --venv DIR --code DIR [--archives URI] [--build cpu|gpu]"
+  bundle='' venv='' code='' archives='' build=cpu
   while (($#)); do
     case $1 in
-      --bundle | --venv | --code | --archives)
+      --bundle | --venv | --code | --archives | --build)
         (($# > 1)) || die "$1 has no value" "$usage"
         printf -v "${1#--}" '%s' "${2%/}"
         shift 2
@@ -51,6 +53,7 @@ parse_arguments() {
   done
   [[ $bundle == s3://* ]] || die "--bundle is '$bundle', not an s3:// URI" "give the folder code/<id>/ that the bundle was published to"
   [[ -z $archives || $archives == s3://* ]] || die "--archives is '$archives', not an s3:// URI" "$usage"
+  [[ $build == cpu || $build == gpu ]] || die "--build is '$build'" "$usage"
   [[ $venv == /*/* && $code == /*/* ]] || die "--venv '$venv' and --code '$code' must be absolute" "give --venv DIR --code DIR"
   [[ ${venv%/*} == "${code%/*}" ]] || die "--venv and --code must have one parent folder" "give both below one environment root"
   root=${venv%/*}
@@ -130,7 +133,7 @@ build_venv() {
   export UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$venv UV_CACHE_DIR=${UV_CACHE_DIR:-$root/.uv-cache}
   rm -rf "$venv"
   try "see the output of uv above" "$uv" venv --quiet --no-project --python 3.11 "$venv"
-  try "see the output of uv above" "$uv" sync --quiet --project "$work/bundle" --frozen --no-dev --extra runtime --no-install-project
+  try "see the output of uv above" "$uv" sync --quiet --project "$work/bundle" --frozen --no-dev --extra runtime --extra "$build" --no-install-project
 }
 
 # Imports every package that the lock's runtime part names. Also leaves their byte code, which YARN's user could not.
@@ -141,7 +144,7 @@ check_imports() {
 
 # `import` or, quicker, `present`.
 check_packages() {
-  TF_CPP_MIN_LOG_LEVEL=2 "$venv/bin/python" - "$work/bundle/pyproject.toml" "$1" <<'PYTHON'
+  TF_CPP_MIN_LOG_LEVEL=2 "$venv/bin/python" - "$work/bundle/pyproject.toml" "$1" "$build" <<'PYTHON'
 import importlib
 import re
 import sys
@@ -154,7 +157,8 @@ modules = {}
 for module, distributions in metadata.packages_distributions().items():
     for distribution in distributions:
         modules.setdefault(re.sub(r"[-_.]+", "-", distribution).lower(), []).append(module)
-for requirement in project["dependencies"] + project["optional-dependencies"]["runtime"]:
+extras = project["optional-dependencies"]
+for requirement in project["dependencies"] + extras["runtime"] + extras[sys.argv[3]]:
     name = re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement).group()).lower()
     if name not in modules and ";" in requirement:
         continue  # for another platform
@@ -173,31 +177,42 @@ archive_place() {
     python3.11 -c 'import sys; print(sys.version, sys.base_prefix)'
     python3 -c 'import sys; print(sys.version_info[:2])'
   } | sha256sum)
-  echo "$archives/${environment:0:16}-$(uname -m)-${pythons:0:8}"
+  echo "$archives/${environment:0:16}-$(uname -m)-$build-${pythons:0:8}"
 }
 
-# Fails where there is no archive, or none that is whole. Their names are their hashes.
+# Fails where there is no archive, or none that is whole. `aws s3 ls` gives date, time, size and name.
 unpack_archive() {
-  local archive tools hash
-  aws s3 cp --recursive --only-show-errors "$place/" "$work/archive/" || return 1
-  tools=$(compgen -G "$work/archive/*.tools.tar.gz" | head -1)
-  archive=$(compgen -G "$work/archive/*.tar.zst" | head -1)
-  [[ -n $archive && -n $tools ]] || return 1
-  for file in "$archive" "$tools"; do
-    hash=$(sha256sum <"$file")
-    [[ $(basename "$file") == "${hash%% *}".* ]] || refuse_archive "the hash of $(basename "$file") is ${hash%% *}" || return 1
-  done
+  local listing tools archive
+  listing=$(aws s3 ls "$place/" 2>/dev/null | sort) || return 1
+  mkdir -p "$work/archive" "$work/tools"
+  tools=$(fetch_oldest .tools.tar.gz <<<"$listing") || return 1
+  archive=$(fetch_oldest .tar.zst <<<"$listing") || return 1
   rm -rf "$venv"
-  mkdir -p "$work/tools" "$venv"
-  tar -C "$work/tools" -xzf "$tools" || refuse_archive "$(basename "$tools") cannot be unpacked" || return 1
-  zstd decompress <"$archive" | tar -C "$venv" -xf - || refuse_archive "$(basename "$archive") cannot be unpacked" || return 1
-  check_packages present || refuse_archive "the environment in it is not whole"
+  mkdir -p "$venv"
+  tar -C "$work/tools" -xzf "$tools" || refuse "$tools" "cannot be unpacked" || return 1
+  zstd decompress <"$archive" | tar -C "$venv" -xf - || refuse "$archive" "cannot be unpacked" || return 1
+  check_packages present || refuse "$archive" "does not hold every package"
 }
 
-refuse_archive() {
-  echo "bootstrap: the archive in $place/ is refused: $1; it is removed and the environment built" >&2
-  aws s3 rm --recursive --only-show-errors "$place/" || echo "bootstrap: it could not be removed" >&2
-  rm -rf "$work/archive" "$work/tools" "$venv"
+# `fetch_oldest ENDING <LISTING`: the path of the first whose SHA-256 is its name.
+fetch_oldest() {
+  local name hash
+  while read -r _ _ _ name; do
+    [[ $name == *"$1" ]] || continue
+    aws s3 cp --only-show-errors "$place/$name" "$work/archive/$name" >&2 || continue
+    hash=$(sha256sum <"$work/archive/$name")
+    if [[ $name == "${hash%% *}$1" ]]; then
+      echo "$work/archive/$name"
+      return
+    fi
+    refuse "$name" "its hash is ${hash%% *}" || continue
+  done
+  return 1
+}
+
+refuse() {
+  echo "bootstrap: $place/$(basename "$1") is refused: $2; delete it if you can" >&2
+  rm -rf "$work/archive/${1##*/}" "$venv"
   return 1
 }
 
@@ -211,9 +226,15 @@ publish_archive() {
   tar -C "$venv" -cf - --exclude ./READY --exclude '*/site-packages/tensorflow/include' . | zstd compress >"$work/publish/tar.zst"
   for file in tools.tar.gz tar.zst; do # the archive last: with it the place is complete
     hash=$(sha256sum <"$work/publish/$file")
-    aws s3 cp --only-show-errors "$work/publish/$file" "$place/${hash%% *}.$file" ||
+    put_once "$work/publish/$file" "$place/${hash%% *}.$file" ||
       echo "bootstrap: $place/ could not be written: the next cluster builds its environment too" >&2
   done
+}
+
+# The bucket's policy lets nobody write below code/ who does not say that nothing must be there yet.
+put_once() {
+  local bucket=${2#s3://}
+  aws s3api put-object --bucket "${bucket%%/*}" --key "${bucket#*/}" --body "$1" --if-none-match '*' >/dev/null
 }
 
 # Amazon Linux has the library but not always the program.

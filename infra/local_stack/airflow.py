@@ -61,6 +61,7 @@ def environment(config: StackConfig, *, scheduled: bool = False) -> dict[str, st
         | {f"AIRFLOW__{name}": value for name, value in settings.items()}
         | {"AIRFLOW_HOME": str(home), "AIRFLOW_CONN_AWS_DEFAULT": aws.airflow_connection(config)}
         | {"DERMAFLOW_ROOT": f"s3://{BUCKET}/{SYNTHETIC}"}
+        | ({"DERMAFLOW_DEFAULTS": str(config.defaults)} if config.defaults.exists() else {})
         | ({} if scheduled else {"DERMAFLOW_SCHEDULE": "none"})
     )
 

@@ -10,7 +10,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from aws.deploy import deploy, write_settings
+from aws.deployment import Account, Deployment
+from aws.stacks import StackFailedError
 from local_stack.config import BUCKET, REGION, StackConfig
+from local_stack.processes import StackError
 
 if TYPE_CHECKING:
     from mypy_boto3_emr.client import EMRClient
@@ -48,9 +52,10 @@ def airflow_connection(config: StackConfig) -> str:
     )
 
 
-def _client(config: StackConfig, service: Literal["s3", "emr", "iam"]) -> Any:
+def _client(config: StackConfig, service: str) -> Any:
     env = environment(config)
-    return boto3.client(
+    sdk: Any = boto3  # its stubs want each service's name spelt out
+    return sdk.client(
         service,
         endpoint_url=env["AWS_ENDPOINT_URL"],
         region_name=REGION,
@@ -71,23 +76,14 @@ def emr(config: StackConfig) -> EMRClient:
 
 
 def found_account(config: StackConfig) -> None:
-    """Make the bucket, the service role and the instance profile, where they are missing."""
-    _unless_there(lambda: s3(config).create_bucket(Bucket=BUCKET))
-    iam = _client(config, "iam")
-    for role, service in (("DermaflowEmrService", "elasticmapreduce"), ("DermaflowEmrNode", "ec2")):
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
-            ],
-        }
-        _unless_there(
-            lambda role=role, trust=trust: iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
-        )
-    _unless_there(lambda: iam.create_instance_profile(InstanceProfileName="DermaflowEmrNode"))
-    _unless_there(
-        lambda: iam.add_role_to_instance_profile(InstanceProfileName="DermaflowEmrNode", RoleName="DermaflowEmrNode")
-    )
+    """Deploy the templates of infra/aws where that has not been done, and keep what Airflow must know of them."""
+    account = Account(lambda service: _client(config, service), REGION)
+    try:
+        outputs = deploy(account, Deployment(bucket=BUCKET))
+    except (StackFailedError, ClientError) as error:
+        raise StackError(f"local AWS cannot be set up ({error}); `make clean` makes a new one") from error
+    # Clusters come and go, this machine stays, and with it the environment that the first of them built.
+    write_settings(outputs, config.defaults, environment_archive=False)
 
 
 def clusters_alive(config: StackConfig) -> list[str]:
@@ -101,12 +97,3 @@ def inherited() -> dict[str, str]:
     drop = ("AWS_", "AIRFLOW", "PYTHON", "SPARK_", "VIRTUAL_ENV", "DERMAFLOW_")
     keep = {"AWS_CA_BUNDLE"}
     return {k: v for k, v in os.environ.items() if k in keep or not k.startswith(drop)}
-
-
-def _unless_there(create: Any) -> None:
-    try:
-        create()
-    except ClientError as error:
-        there = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "EntityAlreadyExists", "LimitExceeded"}
-        if error.response["Error"]["Code"] not in there:
-            raise

@@ -38,6 +38,11 @@ class StackConfig:
         return self.state / "airflow"
 
     @property
+    def defaults(self) -> Path:
+        """What runs must know of the account; there once the account was founded."""
+        return self.state / "defaults.json"
+
+    @property
     def logs(self) -> Path:
         return self.state / "logs"
 

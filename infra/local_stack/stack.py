@@ -32,12 +32,12 @@ def up(
     if not any(processes.find(config, name) for name in ("local-aws", *airflow.COMPONENTS)):
         config = redraw_taken_ports(config)
     start_aws(config, aws_args)
-    env = airflow.environment(config, scheduled=scheduled) | dict(airflow_env)
     with ThreadPoolExecutor(1) as pool:
-        starting = pool.submit(airflow.start, config, env)
+        preparing = pool.submit(airflow.prepare, config)
         wait_for_aws(config)
         aws.found_account(config)
-        starting.result()
+        preparing.result()
+    airflow.start(config, airflow.environment(config, scheduled=scheduled) | dict(airflow_env))
     return config
 
 

@@ -3,8 +3,8 @@
 Parameters are flat: every leaf of RunOptions under its own name, which is unique over all parts. What most people
 change stands in the form's open section; the other options of each part are folded away in a section of its name.
 
-A parameter that a preset decides starts empty, and empty means "as the preset says". So a value that somebody gives
-always counts, be it the option's own default.
+A parameter that a preset or `cluster_size` decides starts empty, and empty means "as that says". So a value that
+somebody gives always counts, be it the option's own default.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pydantic_core import ErrorDetails
 from dermaflow import settings
 from dermaflow.leaves import Leaf, leaves
 from dermaflow_jobs.contract.base import Value
+from dermaflow_jobs.contract.cluster_sizes import CLUSTER_SIZES
 from dermaflow_jobs.contract.options import RunOptions
 from dermaflow_jobs.contract.presets import PRESETS, STANDARD, OptionValue
 from dermaflow_jobs.contract.run_spec import RunSpec
@@ -66,7 +67,7 @@ def _param(leaf: Leaf) -> Param:
     rules: dict[str, Any] = {key: leaf.schema[key] for key in _KEPT if key in leaf.schema}
     if leaf.section:
         rules["section"] = leaf.section
-    if leaf.governed:
+    if leaf.may_be_empty:
         return Param(None, leaf.help, **_or_empty(rules))
     return Param(leaf.default, leaf.help, **rules)
 
@@ -117,13 +118,15 @@ def scoring_params() -> dict[str, Param]:
 
 def read_scoring_form(params: Mapping[str, Any]) -> tuple[ScoringOptions, list[Refused]]:
     """As `read_form`, of `scoring_params`."""
-    names = [leaf.name for leaf in leaves(ScoringOptions)]
-    options, refused = _read(ScoringOptions, {name: params[name] for name in names if name in params})
-    return options, _unknown_among(params, [ROOT, *names]) + refused
+    known = [leaf.name for leaf in leaves(ScoringOptions)]
+    options, refused = _read(ScoringOptions, given(params, ScoringOptions))
+    return options, _unknown_among(params, [ROOT, *known]) + refused
 
 
 def _read(kind: type[Options], known: Mapping[str, Any]) -> tuple[Options, list[Refused]]:
     parts = {leaf.name: leaf.part for leaf in leaves(kind)}
+    installed = {name: value for name, value in settings.installed().items() if name in parts}
+    known = {**installed, **known}
     try:
         return kind.model_validate(_nested(known, parts)), []
     except ValidationError as error:
@@ -136,13 +139,13 @@ def _read(kind: type[Options], known: Mapping[str, Any]) -> tuple[Options, list[
     return kind.model_validate(_nested(kept, parts)), refused
 
 
-def given(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The options among the params that the user did not leave to the preset."""
-    by_name = {leaf.name: leaf for leaf in leaves()}
+def given(params: Mapping[str, Any], kind: type[Value] = RunOptions) -> dict[str, Any]:
+    """The options among the params that the user did not leave to the preset or to the cluster's size."""
+    by_name = {leaf.name: leaf for leaf in leaves(kind)}
     return {
         name: value
         for name, value in params.items()
-        if name in by_name and not (value is None and by_name[name].governed)
+        if name in by_name and not (value is None and by_name[name].may_be_empty)
     }
 
 
@@ -154,15 +157,18 @@ def resolved(params: Mapping[str, Any], options: RunOptions) -> str:
     lines = [f"preset {preset}: {PRESETS[preset].about}"]
     for leaf in leaves():
         value = values[leaf.part][leaf.name]
-        lines.append(f"  {leaf.name:18} {leaf.shown(value):38} {_whose(leaf, value, preset, chosen)}".rstrip())
+        whose = _whose(leaf, value, preset, chosen, options.cluster.cluster_size)
+        lines.append(f"  {leaf.name:22} {leaf.shown(value):38} {whose}".rstrip())
     return "\n".join(lines)
 
 
-def _whose(leaf: Leaf, value: Any, preset: str, chosen: Mapping[str, Any]) -> str:
+def _whose(leaf: Leaf, value: Any, preset: str, chosen: Mapping[str, Any], size: str) -> str:
     """The form sends the default of a field that nobody touched, so such a value says nothing of a choice."""
-    if leaf.name in chosen and (leaf.governed or value != leaf.default):
+    if leaf.name in chosen and (leaf.may_be_empty or value != leaf.default):
         return "set for this run"
-    return f"preset {preset}" if leaf.name in PRESETS[preset].values else ""
+    if leaf.name in PRESETS[preset].values:
+        return f"preset {preset}"
+    return f"cluster_size {size}" if leaf.name in CLUSTER_SIZES[size].values else ""
 
 
 def _nested(params: Mapping[str, OptionValue], parts: Mapping[str, str]) -> dict[str, dict[str, Any]]:

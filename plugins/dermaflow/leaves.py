@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from dermaflow import settings
 from dermaflow_jobs.contract.base import Value
+from dermaflow_jobs.contract.cluster_sizes import CLUSTER_SIZES, sized
 from dermaflow_jobs.contract.options import RunOptions
 from dermaflow_jobs.contract.presets import PRESETS, governed
 
@@ -28,6 +30,15 @@ class Leaf:
     def governed(self) -> bool:
         """A preset decides it, where the user does not."""
         return self.name in governed()
+
+    @property
+    def sized(self) -> bool:
+        """`cluster_size` decides it, where the user does not."""
+        return self.name in sized()
+
+    @property
+    def may_be_empty(self) -> bool:
+        return self.governed or self.sized
 
     @property
     def section(self) -> str | None:
@@ -52,6 +63,11 @@ class Leaf:
     def help(self) -> str:
         text = str(self.schema.get("description", ""))
         unit = f" Unit: {self.schema['unit']}." if self.schema.get("unit") else ""
+        if self.sized:
+            sizes = ", ".join(
+                f"{n} {self.shown(s.values.get(self.name, self.default))}" for n, s in CLUSTER_SIZES.items()
+            )
+            return f"{text}{unit} Empty: as cluster_size says ({sizes})."
         if not self.governed:
             return text + unit
         presets = ", ".join(f"{name} {self.shown(self.of(name))}" for name in PRESETS)
@@ -67,7 +83,7 @@ def leaves(options: type[Value] = RunOptions) -> Iterator[Leaf]:
 def _part(part: str, kind: Any) -> Iterator[Leaf]:
     model: type[Value] = kind
     schema = model.model_json_schema()
-    defaults = model().model_dump(mode="json")
+    defaults = model().model_dump(mode="json") | settings.installed()
     for name, field in schema["properties"].items():
         yield Leaf(part, name, _flattened(field, schema.get("$defs", {})), defaults[name])
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 AWS_CONN_ID: Final = "aws_default"
 DEFAULT_ROOT: Final = "s3://dermaflow"
@@ -18,8 +19,17 @@ def deployment() -> str:
 
 
 def storage_root() -> str:
-    """`s3://bucket[/prefix]` offered as the form's default; environment variable DERMAFLOW_ROOT."""
-    return os.environ.get("DERMAFLOW_ROOT", DEFAULT_ROOT)
+    """`s3://bucket[/prefix]` offered as the form's default; environment variable DERMAFLOW_ROOT, else `installed`."""
+    return os.environ.get("DERMAFLOW_ROOT") or str(installed().get("root", DEFAULT_ROOT))
+
+
+def installed() -> dict[str, Any]:
+    """What this installation's runs have for defaults, by parameter: the JSON file that DERMAFLOW_DEFAULTS names.
+
+    `make deploy` writes one with the account's bucket, roles, subnets and so on. Raises OSError where it is missing.
+    """
+    path = os.environ.get("DERMAFLOW_DEFAULTS")
+    return dict(json.loads(Path(path).read_text())) if path else {}
 
 
 def schedule() -> str | None:

@@ -10,15 +10,20 @@ from pathlib import Path
 
 from bootstrap_bundle import EMR, Bundle
 
-# `aws s3 cp` and `rm` with folders for buckets, and a record of its calls. Every other program is the real one.
+# `aws s3 cp`, `aws s3 ls` and `aws s3api put-object` with folders for buckets, and a record of its calls. Every other
+# program is the real one.
 AWS = """#!/bin/bash
 set -e
 echo "$*" >>"$AWS_CALLS"
 verb=$2; shift 2
-while [[ $1 == --* ]]; do shift; done
+[[ $verb != put-object ]] || shift
+while [[ $verb != put-object && $1 == --* ]]; do shift; done
 source=${1/#s3:\\/\\//$BUCKETS/} target=${2-}; target=${target/#s3:\\/\\//$BUCKETS/}
 case $verb in
-  rm) rm -r "$source" ;;
+  ls) [[ -d $source ]] && ls -l --time-style='+%F %T' "$source" | awk 'NF > 6 { print $6, $7, $5, $8 }' ;;
+  put-object) # --bucket B --key K --body FILE --if-none-match *
+    target=$BUCKETS/$1/$3; [[ $4 == --body && $6 == --if-none-match && ! -e $target ]]
+    mkdir -p "${target%/*}" && cp "$5" "$target" ;;
   cp)
     if [[ $source == */ ]]; then # of what is not there, nothing is copied, and that is no error
       [[ ! -d $source ]] || { mkdir -p "$target" && cp -r "$source." "$target"; }

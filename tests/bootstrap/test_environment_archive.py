@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -75,8 +77,8 @@ def test_names_are_hashes_and_places_tell_architectures_apart(published: Bundle)
 
 
 @pytest.mark.parametrize("which", [".tar.zst", ".tools.tar.gz"])
-def test_a_corrupt_archive_is_refused_removed_and_made_anew(copy: Bundle, tmp_path: Path, which: str) -> None:
-    """One flipped byte: the node builds, publishes, and the next node unpacks again."""
+def test_a_corrupt_archive_is_refused_and_another_made(copy: Bundle, tmp_path: Path, which: str) -> None:
+    """One flipped byte: the node builds and publishes beside it, and the next node passes over it and unpacks."""
     victim = next(each for each in files(copy) if each.name.endswith(which))
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
@@ -84,10 +86,36 @@ def test_a_corrupt_archive_is_refused_removed_and_made_anew(copy: Bundle, tmp_pa
     machine = Machine(tmp_path / "builds")
     outcome = run(machine, copy)
     assert outcome.code == 0, outcome.output
-    assert f"refused: the hash of {victim.name}" in outcome.output
+    assert f"{victim.name} is refused: its hash is " in outcome.output
     assert "bootstrap: environment: " in outcome.output
     assert imports(machine)
     assert "bootstrap: archive: " in run(offline(tmp_path), copy).output
+
+
+def test_what_is_published_later_is_looked_at_by_nobody(copy: Bundle, tmp_path: Path) -> None:
+    """A node that was taken over can add an archive with a right name, yet the oldest sound one counts."""
+    sound = next(each for each in files(copy) if each.name.endswith(".tar.zst"))
+    evil = b"another environment"
+    later = sound.with_name(f"{hashlib.sha256(evil).hexdigest()}.tar.zst")
+    later.write_bytes(evil)
+    for path in files(copy):
+        os.utime(path, (time.time() - 60 * (path != later),) * 2)
+    machine = offline(tmp_path)
+    outcome = run(machine, copy)
+    assert outcome.code == 0, outcome.output
+    assert later.name not in (machine.folder / "aws-calls").read_text()
+    assert imports(machine)
+
+
+def test_the_two_builds_have_places_of_their_own(copy: Bundle, tmp_path: Path) -> None:
+    """TensorFlow with CUDA is another environment, and its extra of the lock is what is installed."""
+    machine = Machine(tmp_path / "gpu")
+    outcome = machine.bootstrap(copy, "--archives", ARCHIVES, "--build", "gpu")
+    assert outcome.code == 0, outcome.output
+    assert "bootstrap: markupsafe " in outcome.output
+    places = {each.parent.name.split("-")[2] for each in files(copy)}
+    assert places == {"cpu", "gpu"}
+    assert machine.bootstrap(copy, "--build", "tpu").code == 1
 
 
 def test_an_archive_for_another_lock_is_not_looked_at(copy: Bundle, tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def instance_type_not_for_emr(s: Setup) -> None:
 
 
 def subnet_missing(s: Setup) -> None:
-    s.form["subnet_id"] = "subnet-0123456789abcdef0"
+    s.form["subnet_ids"] = ["subnet-0123456789abcdef0"]
 
 
 # ---- machines and money

@@ -49,13 +49,20 @@ def test_the_form_offers_every_option_and_left_alone_means_the_defaults() -> Non
 def test_the_form_itself_refuses_what_the_contract_refuses() -> None:
     """Airflow checks a trigger by this schema, before there is a run."""
     params = form_params()
-    wrong = {"epochs": 0, "model": "resnet9000", "subnet_id": "net", "root": "/home", "preset": "best", "ema": 1}
+    wrong = {
+        "epochs": 0,
+        "model": "resnet9000",
+        "core_security_group": "net",
+        "root": "/home",
+        "preset": "best",
+        "ema": 1,
+    }
     for name, value in wrong.items():
         with pytest.raises(ParamValidationError):
             params[name].resolve(value)
     with pytest.raises(ParamValidationError):
         params["eight_views"].resolve("perhaps")
-    assert params["subnet_id"].resolve(None) is None
+    assert params["core_security_group"].resolve(None) is None
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -69,13 +69,13 @@ def make_account(stand_in: StandIn) -> None:
 
 def job_flow(**changes: Any) -> dict[str, Any]:
     """A RunJobFlow request of one primary and one core node; `Instances` is merged, the rest replaced."""
-    hardware = {
-        "InstanceGroups": [
-            {"InstanceRole": "MASTER", "InstanceType": "m6i.xlarge", "InstanceCount": 1},
-            {"InstanceRole": "CORE", "InstanceType": "m6i.xlarge", "InstanceCount": 1},
-        ],
-        "KeepJobFlowAliveWhenNoSteps": True,
-    }
+    groups = [
+        {"InstanceRole": "MASTER", "InstanceType": "m6i.xlarge", "InstanceCount": 1},
+        {"InstanceRole": "CORE", "InstanceType": "m6i.xlarge", "InstanceCount": 1},
+    ]
+    hardware: dict[str, Any] = {"KeepJobFlowAliveWhenNoSteps": True}
+    if "InstanceFleets" not in changes.get("Instances", {}):
+        hardware["InstanceGroups"] = groups
     return {
         "Name": "test",
         "ReleaseLabel": "emr-7.14.0",

@@ -13,6 +13,7 @@ from dermaflow_jobs.contract.score import ScoringOptions
 
 REPO = Path(__file__).parents[2]
 README = (REPO / "README.md").read_text()
+OPERATIONS = (REPO / "OPERATIONS.md").read_text()
 MAKEFILE = (REPO / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
 PUBLIC_TARGETS = set(re.findall(r"^([a-z][a-z-]*):[^#\n]*##", MAKEFILE, re.MULTILINE))
@@ -20,15 +21,15 @@ VARIABLES = set(re.findall(r"^([A-Z_]+) \?=", MAKEFILE, re.MULTILINE))
 
 
 def commands() -> list[str]:
-    """Lines of the README's shell blocks, without comments."""
-    blocks = re.findall(r"^ *```(?:sh|bash|console)\n(.*?)```", README, re.MULTILINE | re.DOTALL)
+    """Lines of both texts' shell blocks, without comments."""
+    blocks = re.findall(r"^ *```(?:sh|bash|console)\n(.*?)```", README + OPERATIONS, re.MULTILINE | re.DOTALL)
     lines = [re.sub(r"\s+#.*", "", line).strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def test_every_make_target_in_the_readme_exists() -> None:
     """In a shell block or in running text."""
-    named = set(re.findall(r"\bmake ([a-z][a-z-]*)", README))
+    named = set(re.findall(r"(?:`|^ *)make ([a-z][a-z-]*)", README + OPERATIONS, re.MULTILINE))
     assert named
     assert named <= TARGETS
 
@@ -72,3 +73,22 @@ def test_the_help_of_make_lists_the_public_targets() -> None:
         ["make", "--no-print-directory", "help"], cwd=REPO, capture_output=True, text=True, check=True
     )
     assert {line.split()[0] for line in done.stdout.splitlines()} == PUBLIC_TARGETS
+
+
+def test_every_argument_of_the_account_s_commands_exists() -> None:
+    """`ACCOUNT='--internet none'` and the like, in either text."""
+    options = (REPO / "infra" / "aws" / "__main__.py").read_text()
+    named = set(re.findall(r"ACCOUNT='(--[a-z-]+)", README + OPERATIONS)) | {"--bucket"}
+    assert len(named) > 2
+    assert {name for name in named if f'"{name}"' not in options} == set()
+
+
+def test_the_costs_in_the_guide_are_those_of_the_code() -> None:
+    """An hour of each size at list prices."""
+    from dermaflow.emr.cost import usd_per_hour
+    from dermaflow_jobs.contract.cluster_sizes import CLUSTER_SIZES
+    from dermaflow_jobs.contract.options import ClusterOptions
+
+    told = dict(re.findall(r"^\| `(\w+)` \| (\d+\.\d\d) \|", OPERATIONS, re.MULTILINE))
+    sizes = {size: ClusterOptions.model_validate({"cluster_size": size}) for size in CLUSTER_SIZES}
+    assert told == {size: f"{usd_per_hour(options):.2f}" for size, options in sizes.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 REPO = Path(__file__).parents[2]
 TOP = {
-    "dags", "plugins", "jobs", "infra", "tests", "docker-compose.yml", "README.md",
+    "dags", "plugins", "jobs", "infra", "tests", "docker-compose.yml", "README.md", "OPERATIONS.md",
     "Makefile", "LICENSE", "pyproject.toml", "uv.lock",
 }  # fmt: skip
 

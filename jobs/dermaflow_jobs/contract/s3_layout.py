@@ -43,6 +43,10 @@ class Layout:
     def code_prefix(self, code_id: str) -> str:
         return f"{self.prefix}code/{code_id}/"
 
+    def environments_prefix(self) -> str:
+        """Built environments of the nodes, written by the first cluster that needed each."""
+        return f"{self.prefix}code/environments/"
+
     # datasets
     def dataset_prefix(self, dataset_id: str) -> str:
         return f"{self.prefix}datasets/{dataset_id}/"

@@ -1,9 +1,10 @@
-"""Does the account have what the cluster needs: identity, roles, release, machines, subnet?"""
+"""Does the account have what the cluster needs: identity, roles, release, machines, network, encryption?"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
@@ -12,22 +13,33 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dermaflow.aws import PATIENT, code_of
 from dermaflow.checks.problem import Problem, excuse
-from dermaflow.emr.instance_types import INSTANCE_TYPES
+from dermaflow.emr.instance_types import INSTANCE_TYPES, same_size
 from dermaflow_jobs.contract.options import ClusterOptions
 
 BRIEF: Final[dict[str, Any]] = PATIENT | {"retries": {"mode": "standard", "total_max_attempts": 4}}
 """Nobody waits a minute to be told of a mistyped endpoint."""
 
 
-def check_account(emr: EmrHook, aws_conn_id: str | None, cluster: ClusterOptions) -> list[Problem]:
+@dataclass(frozen=True)
+class Account:
+    problems: list[Problem]
+    types: frozenset[str]
+    """Instance types that the release runs on in this region; empty where they could not be looked up."""
+
+
+def check_account(emr: EmrHook, aws_conn_id: str | None, cluster: ClusterOptions) -> Account:
     iam = _client("iam", emr, aws_conn_id)
-    return [
+    types, release = _release(emr.conn, cluster)
+    problems = [
         *_role(iam, cluster),
         *_instance_profile(iam, cluster),
-        *_release(emr.conn, cluster),
+        *release,
         *_known_types(cluster),
-        *_subnet(emr, aws_conn_id, cluster.subnet_id),
+        *_fallback_types(cluster, types),
+        *_network(emr, aws_conn_id, cluster),
+        *_security_configuration(emr.conn, cluster.security_configuration),
     ]
+    return Account(problems, types)
 
 
 def check_identity(emr: EmrHook, aws_conn_id: str | None) -> list[Problem]:
@@ -76,34 +88,50 @@ def _iam_problem(subject: str, error: Exception, action: str) -> Problem:
     return Problem(subject, f"cannot be looked up: {error}", f"allow {action} to the Airflow connection's identity")
 
 
-def _release(emr: Any, cluster: ClusterOptions) -> list[Problem]:
+def _release(emr: Any, cluster: ClusterOptions) -> tuple[frozenset[str], list[Problem]]:
     """The release, and the instance types in it."""
     subject = "release_label"
     try:
         pages = _pages(emr.list_release_labels, "ReleaseLabels", "NextToken")
         labels = [label for page in pages for label in page]
         if cluster.release_label not in labels:
-            return [_unknown(subject, cluster.release_label, labels, "EMR has no such release here")]
-        return _supported_types(emr, cluster)
+            return frozenset(), [_unknown(subject, cluster.release_label, labels, "EMR has no such release here")]
+        types = _supported_types(emr, cluster.release_label)
+        return types, _unsupported(cluster, types)
     except (ClientError, BotoCoreError) as error:
         excuse(error, subject)
         remedy = "allow elasticmapreduce:ListReleaseLabels and ListSupportedInstanceTypes to the connection's identity"
-        return [Problem(subject, f"cannot be looked up: {error}", remedy)]
+        return frozenset(), [Problem(subject, f"cannot be looked up: {error}", remedy)]
 
 
-def _supported_types(emr: Any, cluster: ClusterOptions) -> list[Problem]:
-    wanted = {"primary_type": cluster.primary_type, "core_type": cluster.core_type}
-    missing = set(wanted.values()) & set(INSTANCE_TYPES)
-    for page in _pages(emr.list_supported_instance_types, "SupportedInstanceTypes", "Marker",
-                       ReleaseLabel=cluster.release_label):  # fmt: skip
-        missing -= {kind["Type"] for kind in page}
-        if not missing:
-            break
+def _supported_types(emr: Any, release: str) -> frozenset[str]:
+    pages = _pages(emr.list_supported_instance_types, "SupportedInstanceTypes", "Marker", ReleaseLabel=release)
+    return frozenset(kind["Type"] for page in pages for kind in page)
+
+
+def _unsupported(cluster: ClusterOptions, types: frozenset[str]) -> list[Problem]:
     found = f"{cluster.release_label} does not run on it in this region"
     return [
-        _unknown(subject, kind, set(INSTANCE_TYPES) - missing, found)
-        for subject, kind in wanted.items()
-        if kind in missing
+        _unknown(subject, kind, types & set(INSTANCE_TYPES), found)
+        for subject, kind in _named_types(cluster)
+        if kind in INSTANCE_TYPES and kind not in types
+    ]
+
+
+def _named_types(cluster: ClusterOptions) -> list[tuple[str, str]]:
+    """Parameter and type, for every type that the user names."""
+    own = [("primary_type", cluster.primary_type), ("core_type", cluster.core_type)]
+    return [*own, *(("fallback_types", kind) for kind in cluster.fallback_types)]
+
+
+def _fallback_types(cluster: ClusterOptions, types: frozenset[str]) -> list[Problem]:
+    """Spark's settings are reckoned from one size: what stands in for a type must have it."""
+    alike = {*same_size(cluster.primary_type), *same_size(cluster.core_type)}
+    hint = f"take e.g. {', '.join(sorted(alike & (types or alike)))}, or leave it empty"
+    return [
+        Problem("fallback_types", f"{kind} has not the size (or nearly the price) of the others", hint)
+        for kind in cluster.fallback_types
+        if kind in INSTANCE_TYPES and kind not in alike | {cluster.primary_type, cluster.core_type}
     ]
 
 
@@ -121,7 +149,7 @@ def _pages(call: Callable[..., Any], items: str, token: str, **arguments: str) -
 def _known_types(cluster: ClusterOptions) -> list[Problem]:
     return [
         _unknown(subject, wanted, INSTANCE_TYPES, "neither its size nor its price is known to us")
-        for subject, wanted in (("primary_type", cluster.primary_type), ("core_type", cluster.core_type))
+        for subject, wanted in _named_types(cluster)
         if wanted not in INSTANCE_TYPES
     ]
 
@@ -132,17 +160,43 @@ def _unknown(subject: str, wanted: str, known: Iterable[str], found: str) -> Pro
     return Problem(subject, f"{wanted}: {found}", hint)
 
 
-def _subnet(emr: EmrHook, aws_conn_id: str | None, subnet_id: str | None) -> list[Problem]:
-    if subnet_id is None:
+def _network(emr: EmrHook, aws_conn_id: str | None, cluster: ClusterOptions) -> list[Problem]:
+    groups = (cluster.primary_security_group, cluster.core_security_group, cluster.service_security_group)
+    wanted = [("subnet_ids", "ec2:DescribeSubnets", name) for name in cluster.subnet_ids]
+    wanted += [("security group", "ec2:DescribeSecurityGroups", name) for name in groups if name]
+    if not wanted:
         return []
-    subject = f"subnet_id {subnet_id}"
+    ec2 = _client("ec2", emr, aws_conn_id)
+    look = {
+        "subnet_ids": lambda name: ec2.describe_subnets(SubnetIds=[name]),
+        "security group": lambda name: ec2.describe_security_groups(GroupIds=[name]),
+    }
+    problems = []
+    for what, action, name in wanted:
+        subject = f"{what} {name}"
+        try:
+            look[what](name)
+        except (ClientError, BotoCoreError) as error:
+            excuse(error, subject)
+            if "NotFound" in code_of(error):
+                remedy = "name one of this account and region, or leave it empty for the default"
+                problems.append(Problem(subject, "does not exist here", remedy))
+                continue
+            remedy = f"allow {action} to the Airflow connection's identity"
+            problems.append(Problem(subject, f"cannot be looked up: {error}", remedy))
+    return problems
+
+
+def _security_configuration(emr: Any, name: str | None) -> list[Problem]:
+    if name is None:
+        return []
+    subject = f"security_configuration {name}"
     try:
-        _client("ec2", emr, aws_conn_id).describe_subnets(SubnetIds=[subnet_id])
+        emr.describe_security_configuration(Name=name)
     except (ClientError, BotoCoreError) as error:
         excuse(error, subject)
-        if "NotFound" in code_of(error):
-            remedy = "name one of this account and region, or leave it empty for the default"
-            return [Problem(subject, "does not exist here", remedy)]
-        remedy = "allow ec2:DescribeSubnets to the Airflow connection's identity"
+        if code_of(error) in {"InvalidRequestException", "ValidationException"}:
+            return [Problem(subject, "does not exist here", "deploy infra/aws, or leave it empty for none")]
+        remedy = "allow elasticmapreduce:DescribeSecurityConfiguration to the Airflow connection's identity"
         return [Problem(subject, f"cannot be looked up: {error}", remedy)]
     return []

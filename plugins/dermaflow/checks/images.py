@@ -18,15 +18,17 @@ LEAST_IMAGES: Final = 10
 SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 
 
-def check_images(s3: Any, layout: Layout, classes: Sequence[str], until: datetime) -> list[Problem]:
-    """Images are told by their keys alone; what is inside them is preprocess's matter."""
+def check_images(s3: Any, layout: Layout, classes: Sequence[str], until: datetime) -> tuple[int, list[Problem]]:
+    """How many there are, told by their keys alone; what is inside them is preprocess's matter."""
     try:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=layout.bucket, Prefix=layout.raw_prefix())
         keys = [item["Key"].removeprefix(layout.raw_prefix()) for page in pages for item in page.get("Contents", ())]
     except (ClientError, BotoCoreError) as error:
         excuse(error, layout.uri(layout.raw_prefix()))
-        return [Problem(layout.uri(layout.raw_prefix()), f"cannot be listed: {error}", "allow s3:ListBucket on it")]
-    return problems_with(count_images(keys, until), classes, layout, until)
+        found = Problem(layout.uri(layout.raw_prefix()), f"cannot be listed: {error}", "allow s3:ListBucket on it")
+        return 0, [found]
+    counts = count_images(keys, until)
+    return counts.total(), problems_with(counts, classes, layout, until)
 
 
 def count_images(keys: Iterable[str], until: datetime) -> Counter[str]:

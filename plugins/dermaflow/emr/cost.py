@@ -15,9 +15,9 @@ LEAST_S = 60.0
 
 
 def usd_per_hour(cluster: ClusterOptions) -> float:
-    """Raises KeyError naming the instance type that we have no price of."""
+    """All nodes, spot ones at the on-demand price. Raises KeyError naming a type that we have no price of."""
     primary, core = INSTANCE_TYPES[cluster.primary_type], INSTANCE_TYPES[cluster.core_type]
-    return primary.usd_per_hour + cluster.core_count * core.usd_per_hour
+    return primary.usd_per_hour + (cluster.core_count + cluster.spot_task_nodes) * core.usd_per_hour
 
 
 def most_usd(cluster: ClusterOptions) -> float:

@@ -18,6 +18,10 @@ class InstanceType:
     usd_per_hour: float
     gpus: int = 0
 
+    @property
+    def architecture(self) -> str:
+        return "arm64" if self.name.partition(".")[0] in _ARM_FAMILIES else "x86_64"
+
 
 # family: (memory in GiB, EC2 price, EMR surcharge) of its xlarge, which has 4 vCPUs; sizes scale it
 _FAMILIES: Final[dict[str, tuple[int, float, float]]] = {
@@ -35,6 +39,7 @@ _FAMILIES: Final[dict[str, tuple[int, float, float]]] = {
     "r6i": (32, 0.252, 0.063),
     "r7i": (32, 0.2646, 0.0662),
 }
+_ARM_FAMILIES: Final = {"m6g", "m7g"}
 _SIZES: Final = {"xlarge": 1, "2xlarge": 2, "4xlarge": 4, "8xlarge": 8, "12xlarge": 12, "16xlarge": 16, "24xlarge": 24}
 _NOT_MADE: Final = {"m6g.24xlarge", "m7g.24xlarge"}
 # name: (vCPUs, memory in GiB, EC2 price, EMR surcharge, GPUs)
@@ -65,3 +70,21 @@ def _all() -> dict[str, InstanceType]:
 
 
 INSTANCE_TYPES: Final = _all()
+_AT_MOST_TIMES_AS_DEAR: Final = 1.25
+
+
+def same_size(name: str) -> tuple[str, ...]:
+    """Types that can stand in for one, cheapest first: its cores, memory, architecture, GPUs, and nearly its price."""
+    one = INSTANCE_TYPES.get(name)
+    if one is None:
+        return ()
+    alike = [
+        kind
+        for kind in INSTANCE_TYPES.values()
+        if kind != one and _size(kind) == _size(one) and kind.usd_per_hour <= one.usd_per_hour * _AT_MOST_TIMES_AS_DEAR
+    ]
+    return tuple(kind.name for kind in sorted(alike, key=lambda kind: kind.usd_per_hour))
+
+
+def _size(kind: InstanceType) -> tuple[int, int, int, str]:
+    return kind.vcpus, kind.memory_mib, kind.gpus, kind.architecture

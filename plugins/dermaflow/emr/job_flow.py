@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from dermaflow.emr import names
+from dermaflow.emr import names, yarn
+from dermaflow.emr.fleets import has_gpus, instances
+from dermaflow.emr.scaling import scaling
 from dermaflow_jobs.contract.options import ClusterOptions
 from dermaflow_jobs.contract.run_spec import RunSpec
 from dermaflow_jobs.contract.s3_layout import Layout
@@ -14,6 +16,10 @@ from dermaflow_jobs.contract.s3_layout import Layout
 JobFlow = dict[str, Any]
 ROOT_VOLUME_GB: Final = 32
 """The environment takes 2 GB, EMR's applications most of the default 15."""
+GPU_ROOT_VOLUME_GB: Final = 64
+"""CUDA's libraries are 5 GB more, and their wheels as much again while they are installed."""
+TAG_FOR_EMR: Final = {"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"}
+"""EMR's service role (AmazonEMRServicePolicy_v2) may touch only what has it; EMR hands it on to the instances."""
 
 
 def training_job_flow(spec: RunSpec) -> JobFlow:
@@ -25,14 +31,21 @@ def training_job_flow(spec: RunSpec) -> JobFlow:
         "Applications": [{"Name": "Spark"}],
         "Instances": instances(cluster),
         "BootstrapActions": [bootstrap_action(spec)],
-        "Configurations": [spark_defaults(spec)],
+        "Configurations": [spark_defaults(spec), *yarn.classifications(cluster)],
         "VisibleToAllUsers": True,
         "JobFlowRole": cluster.instance_profile,
         "ServiceRole": cluster.service_role,
         "StepConcurrencyLevel": 1,
-        "EbsRootVolumeSize": ROOT_VOLUME_GB,
-        "AutoTerminationPolicy": {"IdleTimeout": cluster.idle_minutes * 60},
+        "EbsRootVolumeSize": GPU_ROOT_VOLUME_GB if has_gpus(cluster) else ROOT_VOLUME_GB,
+        "Tags": [TAG_FOR_EMR],
+        **scaling(cluster),
+        **_encryption(cluster),
     }
+
+
+def _encryption(cluster: ClusterOptions) -> dict[str, str]:
+    named = {"SecurityConfiguration": cluster.security_configuration, "LogEncryptionKmsKeyId": cluster.log_key_arn}
+    return {name: value for name, value in named.items() if value}
 
 
 @dataclass(frozen=True)
@@ -63,37 +76,25 @@ def marked(job_flow: JobFlow, owner: Owner, deadline: datetime) -> JobFlow:
     }
 
 
-def instances(cluster: ClusterOptions) -> dict[str, Any]:
-    def group(name: str, role: str, instance_type: str, count: int) -> dict[str, Any]:
-        return {
-            "Name": name,
-            "Market": "ON_DEMAND",
-            "InstanceRole": role,
-            "InstanceType": instance_type,
-            "InstanceCount": count,
-        }
-
-    subnet = {"Ec2SubnetId": cluster.subnet_id} if cluster.subnet_id else {}
-    return {
-        "InstanceGroups": [
-            group("primary", "MASTER", cluster.primary_type, 1),
-            group("core", "CORE", cluster.core_type, cluster.core_count),
-        ],
-        "KeepJobFlowAliveWhenNoSteps": True,
-        "TerminationProtected": False,
-        **subnet,
-    }
-
-
 def bootstrap_action(spec: RunSpec) -> dict[str, Any]:
-    """Builds the environment on every node, before EMR installs Spark."""
-    layout, root = Layout.of(spec.root), spec.options.cluster.environment_root
+    """Builds the environment on every node, or unpacks a published one, before EMR installs Spark."""
+    layout, cluster = Layout.of(spec.root), spec.options.cluster
     bundle = layout.uri(layout.code_prefix(spec.code.code_id))
-    args = ["--bundle", bundle, "--venv", spec.code.venv_dir(root), "--code", spec.code.code_dir(root)]
+    args = ["--bundle", bundle, "--venv", venv_dir(spec), "--code", spec.code.code_dir(cluster.environment_root)]
+    if cluster.environment_archive:
+        args += ["--archives", layout.uri(layout.environments_prefix())]
+    if has_gpus(cluster):
+        args += ["--build", "gpu"]
     return {
         "Name": "dermaflow environment",
         "ScriptBootstrapAction": {"Path": f"{bundle}bootstrap.sh", "Args": args},
     }
+
+
+def venv_dir(spec: RunSpec) -> str:
+    """Where the nodes have their Python: named by its lock, and by the build of TensorFlow where that is CUDA's."""
+    cluster = spec.options.cluster
+    return spec.code.venv_dir(cluster.environment_root) + ("-gpu" if has_gpus(cluster) else "")
 
 
 def spark_defaults(spec: RunSpec) -> dict[str, Any]:
@@ -103,10 +104,9 @@ def spark_defaults(spec: RunSpec) -> dict[str, Any]:
 
 def python_conf(spec: RunSpec) -> dict[str, str]:
     """Names the environment's own Python on the driver and on the executors."""
-    root = spec.options.cluster.environment_root
-    python = f"{spec.code.venv_dir(root)}/bin/python"
+    python = f"{venv_dir(spec)}/bin/python"
     return {
         "spark.pyspark.python": python,
         "spark.pyspark.driver.python": python,
-        "spark.executorEnv.PYTHONPATH": spec.code.code_dir(root),
+        "spark.executorEnv.PYTHONPATH": spec.code.code_dir(spec.options.cluster.environment_root),
     }

@@ -61,9 +61,12 @@ def spark_size(step: StepName, options: RunOptions) -> SparkSize:
 
 
 def _executors(step: StepName, options: RunOptions) -> int:
+    """Of decoding, one for each spot node as well: that they wait is what tells EMR to rent those nodes."""
     if step == "train":
         return options.train.train_workers
-    return 1 if step in ONE_EXECUTOR_STEPS else options.cluster.core_count
+    if step in ONE_EXECUTOR_STEPS:
+        return 1
+    return options.cluster.core_count + (options.cluster.spot_task_nodes if step == "preprocess" else 0)
 
 
 def node_types(cluster: ClusterOptions) -> tuple[InstanceType, InstanceType]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from dermaflow.emr import names
+from dermaflow.emr import names, yarn
 from dermaflow.emr.job_flow import python_conf
 from dermaflow.emr.sizing import spark_size
 from dermaflow_jobs.contract.run_spec import RunSpec
@@ -26,7 +26,7 @@ def job_args(step: StepName, spec: RunSpec) -> list[str]:
     """The command of one of the run's own steps."""
     layout, root = Layout.of(spec.root), spec.options.cluster.environment_root
     run_key = spec.identity.run_key
-    conf = python_conf(spec) | spark_size(step, spec.options).conf()
+    conf = python_conf(spec) | spark_size(step, spec.options).conf() | yarn.executor_conf(step, spec.options.cluster)
     run_spec_uri = layout.uri(layout.run_spec(run_key))
     return spark_submit(
         f"{spec.code.code_dir(root)}/launch.py",

@@ -20,6 +20,7 @@ from dermaflow.checks.problem import Problem, table
 from dermaflow.checks.storage import check_storage
 from dermaflow.code_bundle import CodeBundle
 from dermaflow.emr.cost import most_usd, usd_per_hour
+from dermaflow.emr.fleets import suited
 from dermaflow.errors import InputsRefused
 from dermaflow.form import ROOT, resolved
 from dermaflow.operators.base import AwsOperator
@@ -50,6 +51,8 @@ class CheckInputsOperator(AwsOperator):
         super().__init__(**kwargs)
         self.form = form
         self.code_dir = code_dir
+        self._types: frozenset[str] = frozenset()
+        self._images = 0
 
     def execute(self, context: Context) -> dict[str, Any]:
         params = dict(self.form if self.form is not None else context["params"])
@@ -60,6 +63,7 @@ class CheckInputsOperator(AwsOperator):
         problems += self._check_aws(context, root, options)
         if problems or bundle is None:
             raise refused(problems)
+        options = self.suited(options)
         spec = self._spec(context, root, bundle, options)
         cluster = options.cluster
         self.log.info("cost: %.2f USD an hour, %.2f USD at most", usd_per_hour(cluster), most_usd(cluster))
@@ -71,7 +75,9 @@ class CheckInputsOperator(AwsOperator):
         problems = check_cost(options) + check_fit(options)
         if nobody := check_identity(self.emr, self.aws_conn_id):
             return problems + nobody
-        problems += check_account(self.emr, self.aws_conn_id, options.cluster)
+        account = check_account(self.emr, self.aws_conn_id, options.cluster)
+        self._types = account.types
+        problems += account.problems
         try:
             layout = Layout.of(root)
         except ValueError as error:
@@ -82,7 +88,12 @@ class CheckInputsOperator(AwsOperator):
     def check_data(self, context: Context, layout: Layout, options: RunOptions) -> list[Problem]:
         """What the run works on; asked only where the bucket can be read."""
         until = run.identity_of(context).data_until
-        return check_images(self.s3_client, layout, options.data.classes, until)
+        self._images, problems = check_images(self.s3_client, layout, options.data.classes, until)
+        return problems
+
+    def suited(self, options: RunOptions) -> RunOptions:
+        """With what the look at account and images decides."""
+        return suited(options, types=self._types, images=self._images)
 
     def _spec(self, context: Context, root: str, bundle: CodeBundle, options: RunOptions) -> RunSpec:
         try:

@@ -50,7 +50,7 @@ class CheckScoringOperator(CheckInputsOperator):
         problems += found + self._check_aws(context, root, options)
         if problems or bundle is None or self._champion is None:
             raise refused(problems)
-        spec = self._spec(context, root, bundle, options)
+        spec = self._spec(context, root, bundle, self.suited(options))
         spec = spec.model_copy(update={"score": ScoreTask(options=asked.score, champion=self._champion)})
         self.log.info("nothing wrong found; run spec:\n%s", spec.to_json())
         return spec.model_dump(mode="json")

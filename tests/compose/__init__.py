@@ -1,0 +1,1 @@
+"""`make compose-check`: docker-compose.yml as a user has it, from the images' build to a restart that loses nothing."""
