@@ -24,7 +24,11 @@ td:first-child,th:first-child{text-align:left}code,pre{font-size:.85em;word-brea
 .loud{background:#b3261e;color:#fff;padding:.6rem 1rem;border-radius:6px;font-weight:600}
 .row{display:flex;gap:1.2rem;flex-wrap:wrap}figure{margin:0 0 1rem}figcaption{font-size:.85rem;color:#56617a}
 figure svg{width:100%;max-width:440px;height:auto}.pair img{width:120px;height:120px;border-radius:4px;margin-right:4px}
+@media(max-width:700px){table{display:block;overflow-x:auto}}
+:root{color-scheme:light dark}@media(prefers-color-scheme:dark){body{background:#12161d;color:#e8ecf2}
+td,th{border-color:#323b4a}figcaption{color:#9aa6ba}figure svg{background:#fff;border-radius:6px;padding:4px}}
 """
+VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 LIMITS = (
     "Not for clinical use. It was never tried on patients, and its probabilities are no diagnosis.",
     "The images carry no skin-tone labels: how it does on darker skin is not known.",
@@ -72,7 +76,8 @@ def card(contents: CardContents) -> str:
     ]
     title = f"<title>Model card: {escape(metrics.run_key)}</title>"
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8">{title}<style>{STYLE}</style>{"".join(parts)}</html>\n'
+        f'<!doctype html><html lang="en"><meta charset="utf-8">{VIEWPORT}{title}'
+        f"<style>{STYLE}</style>{''.join(parts)}</html>\n"
     )
 
 
