@@ -13,6 +13,7 @@ from dermaflow_jobs.contract.metrics import History, Metrics
 from dermaflow_jobs.contract.steps import TrainReport
 from dermaflow_jobs.evaluate import figures
 from dermaflow_jobs.evaluate.card import CardContents, card
+from dermaflow_jobs.evaluate.champion import score_champion
 from dermaflow_jobs.evaluate.predictions import Predictions, predict_records
 from dermaflow_jobs.evaluate.report import score_splits
 from dermaflow_jobs.evaluate.samples import Sample, choose, fetch
@@ -41,6 +42,7 @@ def evaluate_on(worker: EvaluateWorker) -> Metrics:
         for done, sample in enumerate(samples, start=1):
             pictures.append((sample, _heat_map(model, sample)))
             progress.report("drawing heat maps", done, len(samples), "images")
+        score_champion(worker, predictions["valid"], folder, progress)
     _publish_card(worker, metrics, predictions, pictures)
     return metrics
 

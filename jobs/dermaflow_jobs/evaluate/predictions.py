@@ -42,17 +42,23 @@ class Predictions:
         names = cls.__dataclass_fields__
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
+    def subset(self, rows: np.ndarray) -> Self:
+        """Those rows: a mask, or positions."""
+        return type(self)(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
     def bootstrap_groups(self) -> np.ndarray:
         """The group, or the image's own key where it has none."""
         return np.where(self.groups == "", np.char.add("image:", self.keys), self.groups)
 
     def to_csv(self, classes: Sequence[str]) -> str:
-        """Columns image_id, key, label, predicted, then a probability a class."""
+        """Columns image_id, key, group, label, predicted, then a probability a class."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["image_id", "key", "label", "predicted", *classes])
-        for image_id, key, label, p in zip(self.image_ids, self.keys, self.labels, self.probabilities, strict=True):
-            writer.writerow([image_id, key, classes[label], classes[p.argmax()], *(f"{value:.6f}" for value in p)])
+        writer.writerow(["image_id", "key", "group", "label", "predicted", *classes])
+        names = zip(self.image_ids, self.keys, self.groups, self.labels, self.probabilities, strict=True)
+        for image_id, key, group, label, p in names:
+            row = [image_id, key, group, classes[label], classes[p.argmax()]]
+            writer.writerow([*row, *(f"{value:.6f}" for value in p)])
         return out.getvalue()
 
 
