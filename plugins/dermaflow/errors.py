@@ -12,6 +12,7 @@ DermaflowFailure              a retry cannot mend it: the task fails at once
     StepNeedsAttention        a step failed and said itself what a person has to do
     ResultMissing             a step ended well, yet left no result
     RunCutShort               somebody ended the run before its end
+    NothingToGoBackTo         no earlier champion, or none of that number
 """
 
 from __future__ import annotations
@@ -77,4 +78,8 @@ class ResultMissing(DermaflowFailure):
 
 
 class RunCutShort(DermaflowFailure):
+    pass
+
+
+class NothingToGoBackTo(DermaflowFailure):
     pass

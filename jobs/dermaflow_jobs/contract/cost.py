@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from math import fsum
 from typing import Literal
 
 from pydantic import AwareDatetime
@@ -48,19 +49,19 @@ class RunCost(Value):
 
     @property
     def usd(self) -> float:
-        return sum(cluster.usd for cluster in self.clusters)
+        return fsum(cluster.usd for cluster in self.clusters)
 
     @property
     def bootstrap_usd(self) -> float:
-        return sum(cluster.bootstrap_usd for cluster in self.clusters)
+        return fsum(cluster.bootstrap_usd for cluster in self.clusters)
 
     @property
     def idle_usd(self) -> float:
-        return sum(cluster.idle_usd for cluster in self.clusters)
+        return fsum(cluster.idle_usd for cluster in self.clusters)
 
     @property
     def minutes(self) -> float:
-        return sum(cluster.minutes for cluster in self.clusters)
+        return fsum(cluster.minutes for cluster in self.clusters)
 
     def text(self) -> str:
         """`0.31 USD (0.08 bootstrap, 0.02 idle) for 25 minutes of 3 nodes`."""

@@ -105,19 +105,19 @@ class SparkStepOperator(WaitingOperator):
         if self._killed:
             self.on_kill()
         if step.state == STEP_DONE:
-            return self.result()
+            return self.result(context)
         return self.wait(context, self._trigger(step.id))
 
     def finish(self, context: Context, event: dict[str, Any], **kept: Any) -> Any:
         outcome, name = Outcome.of(event), self.request(context)["Name"]
         if outcome.ok:
-            return self.result()
+            return self.result(context)
         step = next(reversed(self.steps(self.cluster_id).named(name)), None)
         if outcome.timed_out and step:
             self.steps(self.cluster_id).give_up(step.id)
         raise self._error(outcome, step)
 
-    def result(self) -> Any:
+    def result(self, context: Context) -> Any:
         """What the task returns after a completed step."""
         return None
 

@@ -98,9 +98,7 @@ def test_it_answers_for_every_image_that_it_was_not_trained_on(worker, store, ma
             assert [float(rows[key][name]) for name in manifest.classes] == pytest.approx(p.tolist(), abs=1e-5)
 
 
-def test_what_belongs_together_with_a_training_image_is_left_out_as_well(
-    worker, store, manifest, challenger, tmp_path
-):
+def test_what_belongs_together_with_a_training_image_is_left_out_as_well(worker, store, manifest, challenger, tmp_path):
     """The same lesion photographed twice."""
     champion = crown(store, network(tmp_path / "c.keras", classes=manifest.classes))
     groups = challenger.groups.copy().astype("<U9")
