@@ -11,6 +11,7 @@ from dermaflow import settings
 from dermaflow.assets import CHAMPION_CHANGED, DATASET, MODEL, RAW_DATA
 from dermaflow.form import form_params
 from dermaflow.notify import callbacks, notice
+from dermaflow.operators.account_cost import AccountCostOperator
 from dermaflow.operators.approve_promotion import ApprovePromotionOperator
 from dermaflow.operators.check_inputs import CheckInputsOperator
 from dermaflow.operators.check_news import CheckNewsOperator
@@ -59,6 +60,7 @@ with DAG(
     terminate_cluster = TerminateClusterOperator(
         task_id="terminate_cluster", cluster_id=create_cluster.output, needs=["promote"]
     )
+    account_cost = AccountCostOperator(task_id="account_cost", root="{{ params.root }}")
     gather_metrics = GatherMetricsOperator(
         task_id="gather_metrics", run_spec=run_spec, cluster_id=create_cluster.output
     )
@@ -78,3 +80,4 @@ with DAG(
     gather_metrics >> approve >> promote
     # publish_code counts as a setup too, so that the teardown runs even when create_cluster itself has failed
     terminate_cluster.as_teardown(setups=[publish_code, create_cluster], on_failure_fail_dagrun=True)
+    [gather_metrics, terminate_cluster] >> account_cost.as_teardown(setups=[publish_code, create_cluster])

@@ -24,6 +24,12 @@ PROMPT: Final[dict[str, Any]] = {
     "read_timeout": 10,
 }
 """For a page that somebody waits for: better to say soon that AWS does not answer."""
+IN_PASSING: Final[dict[str, Any]] = {
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+    "connect_timeout": 3,
+    "read_timeout": 10,
+}
+"""For what is good to know, and not worth waiting for."""
 ONCE: Final = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=20)
 """For calls that must not be repeated blindly: botocore would send RunJobFlow again after a lost answer."""
 

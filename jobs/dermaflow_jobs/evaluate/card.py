@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from dermaflow_jobs.contract.cost import cost_in_card
 from dermaflow_jobs.contract.dataset import DatasetManifest, Split
 from dermaflow_jobs.contract.metrics import History, Interval, Metrics, SplitMetrics
 from dermaflow_jobs.contract.options import RunOptions
@@ -63,6 +64,7 @@ def card(contents: CardContents) -> str:
         "<h2>How it learned</h2>",
         f"<figure>{figures.learning_curves(contents.history)}</figure>",
         _learned(contents),
+        f"<h2>What it cost</h2><p>{cost_in_card()}</p>",
         "<h2>What it learned from</h2>",
         _dataset(contents.manifest),
         "<h2>Samples of the validation split</h2>",

@@ -1,7 +1,7 @@
 """What an hour of an instance costs: from AWS's Price List API, else from the dated table that comes with the code.
 
 The API is asked in us-east-1, where it is, about the region of the cluster. It knows no spot prices: those come from
-EC2's price history, and where that cannot be asked a spot node is reckoned at the on-demand price, which it never exceeds.
+EC2's price history, and where that cannot be asked a spot node is reckoned at the on-demand price, its upper bound.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from statistics import fmean
 from typing import Any, Final, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from dermaflow.emr.instance_types import INSTANCE_TYPES, PRICES_AS_OF
 
@@ -65,8 +66,8 @@ def price_list(pricing: Any, ec2: Any, region: str, kinds: Iterable[str]) -> Pri
     wanted = sorted(set(kinds))
     try:
         found = {kind: Price(_ec2(pricing, region, kind), _emr(pricing, region, kind)) for kind in wanted}
-    except (ClientError, BotoCoreError, LookupError, ValueError) as error:
-        log.info("no prices from the Price List API (%s): %s", type(error).__name__, error)
+    except (ClientError, BotoCoreError, ResponseParserError, LookupError, ValueError) as error:
+        log.info("no prices from the Price List API: %s: %.200s", type(error).__name__, error)
         return offline(region)
     spot = _spot(ec2, wanted)
     priced = {kind: Price(price.ec2, price.emr, spot.get(kind)) for kind, price in found.items()}
