@@ -54,7 +54,8 @@ def test_the_pipeline_reads_as_the_design_has_it(training: DAG) -> None:
     for before, after in itertools.pairwise(PIPELINE.split()):
         assert after in training.get_task(before).downstream_task_ids, (before, after)
     assert "terminate_cluster" in training.get_task("evaluate").downstream_task_ids
-    assert training.get_task("terminate_cluster").downstream_task_ids == set()
+    assert training.get_task("terminate_cluster").downstream_task_ids == {"account_cost"}
+    assert not training.get_task("account_cost").on_failure_fail_dagrun
 
 
 def test_the_teardown_runs_even_when_creating_failed(training: DAG) -> None:

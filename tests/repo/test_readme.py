@@ -86,9 +86,11 @@ def test_every_argument_of_the_account_s_commands_exists() -> None:
 def test_the_costs_in_the_guide_are_those_of_the_code() -> None:
     """An hour of each size at list prices."""
     from dermaflow.emr.cost import usd_per_hour
+    from dermaflow.emr.prices import offline
     from dermaflow_jobs.contract.cluster_sizes import CLUSTER_SIZES
     from dermaflow_jobs.contract.options import ClusterOptions
 
     told = dict(re.findall(r"^\| `(\w+)` \| (\d+\.\d\d) \|", OPERATIONS, re.MULTILINE))
     sizes = {size: ClusterOptions.model_validate({"cluster_size": size}) for size in CLUSTER_SIZES}
-    assert told == {size: f"{usd_per_hour(options):.2f}" for size, options in sizes.items()}
+    prices = offline("us-east-1").prices
+    assert told == {size: f"{usd_per_hour(options, prices):.2f}" for size, options in sizes.items()}

@@ -114,8 +114,7 @@ def _from_files(worker: EvaluateWorker, model: Ensemble, wanted: Predictions) ->
     with ThreadPoolExecutor(FETCHERS) as pool:
         for first in range(0, len(wanted), BATCH):
             batch = wanted.subset(np.arange(first, min(first + BATCH, len(wanted))))
-            images = list(pool.map(pixels, batch.keys))
-            rows = [row for row, image in enumerate(images) if image is not None]
-            if rows:
-                answers = model.probabilities(np.stack([images[row] for row in rows]))
-                yield replace(batch.subset(np.array(rows)), probabilities=answers)
+            images = {row: image for row, image in enumerate(pool.map(pixels, batch.keys)) if image is not None}
+            if images:
+                answers = model.probabilities(np.stack(list(images.values())))
+                yield replace(batch.subset(np.array(list(images))), probabilities=answers)
