@@ -17,7 +17,8 @@ def check_cost(options: RunOptions, prices: PriceList) -> list[Problem]:
     most = most_usd(cluster, prices.prices)
     if most <= cluster.max_cost_usd:
         return []
-    nodes = f"{1 + cluster.core_count + cluster.spot_task_nodes} nodes at {usd_per_hour(cluster, prices.prices):.2f} USD/h"
+    count = 1 + cluster.core_count + cluster.spot_task_nodes
+    nodes = f"{count} nodes at {usd_per_hour(cluster, prices.prices):.2f} USD/h"
     found = (
         f"{most:.2f} USD at most: {nodes} until the deadline of {cluster.max_hours:g} h;"
         f" the limit is {cluster.max_cost_usd:.2f} USD"
