@@ -99,7 +99,7 @@ test-control: setup
 test-aws: setup ## EMR's lifecycle tests on a real account, about 0.25 USD: DERMAFLOW_AWS_TESTS=1
 	$(CONTROL)/python -m pytest tests/local_aws/test_emr_anywhere.py
 
-chaos: setup ## the real DAG under some sixty faults, a row each; about an hour
+chaos: setup ## the real DAG under ninety faults, a row each; about an hour
 	$(TESTS) chaos
 
 bench-overhead: setup ## idle time and API calls of a cluster: ours and the provider's stock operators

@@ -16,6 +16,7 @@ PATIENT: Final[dict[str, Any]] = {
     "retries": {"mode": "adaptive", "max_attempts": 8},
     "connect_timeout": 5,
     "read_timeout": 20,
+    "max_pool_connections": 20,  # the ledger's records are read by 16 threads
 }
 """For calls that may be repeated: botocore backs off with jitter and slows down when throttled."""
 PROMPT: Final[dict[str, Any]] = {
