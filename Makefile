@@ -32,7 +32,7 @@ TESTS := PYTHONPATH=tests:infra:plugins $(CONTROL)/python -m
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test test-jobs test-control chaos bench-overhead bench-bootstrap bench-preprocess
-.PHONY: deploy doctor destroy compose-env compose-check mwaa test-aws lint format lock clean
+.PHONY: deploy doctor destroy compose-env compose-check mwaa test-aws screenshots lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 18
@@ -116,6 +116,9 @@ build/bench/env/.done: $(UV) jobs/pyproject.toml jobs/uv.lock
 bench-preprocess: build/bench/env/.done ## images a second of preprocessing and of four other ways; DATA=folder of JPEG files
 	@test -n "$(DATA)" || { echo "name a folder of JPEG files: make bench-preprocess DATA=folder"; exit 2; }
 	PYTHONPATH=tests build/bench/env/bin/python -m bench.preprocess --data "$(DATA)" --size $(SIZE) --spark 1000 3000 10000
+
+screenshots: setup ## draw the README's pictures of Airflow's pages anew, in a real browser
+	DERMAFLOW_SCREENSHOTS=$(CURDIR)/.github/images $(CONTROL)/python -m pytest tests/control/test_in_a_browser.py
 
 lint: setup infra/aws/lint/.venv/.done ## ruff, mypy, shellcheck, cfn-lint, checkov
 	$(CONTROL)/ruff check $(CODE)
