@@ -110,8 +110,8 @@ def backfill(tmp_path_factory: pytest.TempPathFactory, code: Path) -> Iterator[B
             api.wait_for_dag(DAG_ID)
             env = os.environ | airflow.environment(config, scheduled=True) | own
             ours = Backfill(config, env, api)
+            ours.create()  # before anything runs: SQLite has one writer at a time
             api.unpause(DAG_ID)
-            ours.create()
             ours.watch(4)
             ours.passes.append(ours.ledger())
             ours.create("--reprocess-behavior", "completed")
