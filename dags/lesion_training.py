@@ -22,6 +22,7 @@ from dermaflow.operators.preprocess import PreprocessOperator
 from dermaflow.operators.promote import PromoteOperator
 from dermaflow.operators.publish_code import PublishCodeOperator
 from dermaflow.operators.terminate_cluster import TerminateClusterOperator
+from dermaflow.operators.track import TrackOperator
 from dermaflow.operators.train import TrainOperator
 from dermaflow.operators.verify import VerifyEnvironmentOperator
 from dermaflow.operators.wait_for_cluster import WaitForClusterOperator
@@ -78,6 +79,8 @@ with DAG(
     check_inputs >> anything_new >> publish_code >> create_cluster >> wait_for_cluster >> verify_environment
     verify_environment >> preprocess >> train >> evaluate >> [gather_metrics, terminate_cluster]
     gather_metrics >> approve >> promote
+    if settings.mlflow_uri():
+        gather_metrics >> TrackOperator(task_id="track", **result)
     # publish_code counts as a setup too, so that the teardown runs even when create_cluster itself has failed
     terminate_cluster.as_teardown(setups=[publish_code, create_cluster], on_failure_fail_dagrun=True)
     [gather_metrics, terminate_cluster] >> account_cost.as_teardown(setups=[publish_code, create_cluster])

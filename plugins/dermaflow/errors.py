@@ -4,6 +4,7 @@ DermaflowError                a retry may mend it (Airflow's `retries` decides)
     AwsCallFailed             AWS refused or did not answer
     StepFailed                a step on the cluster failed
     StepTimedOut              a step or cluster took longer than its task may
+    TrackingFailed            MLflow's server did not take what it was told
     WriteConflict             others kept overwriting the object that we had just read
 DermaflowFailure              a retry cannot mend it: the task fails at once
     InputsRefused             check_inputs found problems; nothing was paid for
@@ -42,6 +43,10 @@ class StepFailed(DermaflowError):
 
 
 class StepTimedOut(DermaflowError):
+    pass
+
+
+class TrackingFailed(DermaflowError):
     pass
 
 
