@@ -61,6 +61,20 @@ class Backfill:
             time.sleep(0.5)
         raise TimeoutError(f"unfinished: {[(run['dag_run_id'], run['state']) for run in runs]}")
 
+    def wait_for_completion(self) -> None:
+        """Airflow notices that a backfill is over after half a minute, and allows no second one before."""
+        end = time.monotonic() + 120
+        while any(not each["completed_at"] for each in self._backfills()):
+            if time.monotonic() > end:
+                raise TimeoutError("the backfill is not marked complete")
+            time.sleep(1)
+
+    def _backfills(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.api.http.get("/api/v2/backfills", params={"dag_id": DAG_ID}).json()[
+            "backfills"
+        ]
+        return found
+
     def states(self, run_id: str) -> dict[str, str]:
         return {task["task_id"]: task["state"] for task in self.api.tasks(DAG_ID, run_id)}
 
@@ -114,6 +128,7 @@ def backfill(tmp_path_factory: pytest.TempPathFactory, code: Path) -> Iterator[B
             api.unpause(DAG_ID)
             ours.watch(4)
             ours.passes.append(ours.ledger())
+            ours.wait_for_completion()
             ours.create("--reprocess-behavior", "completed")
             time.sleep(3)
             ours.watch(4)
