@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from airflow.sdk import Context
-
 from dermaflow.operators.job_step import JobStepOperator
 from dermaflow_jobs.contract.base import Value
 from dermaflow_jobs.contract.s3_layout import Layout
@@ -25,8 +23,8 @@ class ScoreOperator(JobStepOperator):
     step: ClassVar[StepName] = "score"
     report: ClassVar[type[Value]] = ScoreReport
 
-    def result(self, context: Context) -> dict[str, Any]:
-        found = super().result(context)
+    def result(self) -> dict[str, Any]:
+        found = super().result()
         report, layout = ScoreReport.parse(found), Layout.of(self.spec.root)
         self.log.info("%s; in %s", report.summary(), layout.uri(layout.score_prefix(report.score_id)))
         return found

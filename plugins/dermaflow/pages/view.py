@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -90,9 +89,8 @@ def words(name: str) -> str:
 
 
 def run_name(run_key: str) -> str:
-    """Without the DAG's id; a date as people write one."""
-    name = run_key.partition("=")[2] or run_key
-    return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-\d\dZ$", r"\1 \2:\3", name)
+    """Without the DAG's id."""
+    return run_key.partition("=")[2] or run_key
 
 
 ENVIRONMENT = Environment(
