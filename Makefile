@@ -5,8 +5,6 @@ PYTHON ?= python3.11
 DATA ?=
 # Synthetic images a class for `make demo`.
 PER_CLASS ?= 200
-# Recipes that `make reproduce` trains: 2021, small, short, full.
-RECIPES ?= 2021 short
 # Parameters of the demo's run as JSON, e.g. CONF='{"epochs": 3}'.
 CONF ?= {}
 # Sides of the square that `make bench-preprocess` measures at, in pixels.
@@ -34,7 +32,7 @@ TESTS := PYTHONPATH=tests:infra:plugins $(CONTROL)/python -m
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test test-jobs test-control chaos bench-overhead bench-bootstrap bench-preprocess
-.PHONY: deploy doctor destroy compose-env compose-check mwaa test-aws bench-train reproduce lint format lock clean
+.PHONY: deploy doctor destroy compose-env compose-check mwaa test-aws screenshots lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 18
@@ -101,18 +99,11 @@ test-control: setup
 test-aws: setup ## EMR's lifecycle tests on a real account, about 0.25 USD: DERMAFLOW_AWS_TESTS=1
 	$(CONTROL)/python -m pytest tests/local_aws/test_emr_anywhere.py
 
-chaos: setup ## the real DAG under some sixty faults, a row each; about an hour
+chaos: setup ## the real DAG under ninety faults, a row each; about an hour
 	$(TESTS) chaos
 
 bench-overhead: setup ## idle time and API calls of a cluster: ours and the provider's stock operators
 	$(TESTS) bench.overhead
-
-bench-train: setup ## images a second of the training loop, beside its bound and Keras's own ways
-	$(JOBS)/python -m dermaflow_jobs.measure.train_speed
-
-reproduce: setup ## the 2021 network and our recipe on real images, by validation split and cross-validation
-	@test -n "$(DATA)" || { echo "name a folder of images: make reproduce DATA=../shared/data/isic2017"; exit 1; }
-	$(JOBS)/python -m dermaflow_jobs.measure.reproduce --data "$(DATA)" --recipes $(RECIPES)
 
 bench-bootstrap: setup ## seconds to build a node's environment and to unpack its archive
 	$(TESTS) bench.bootstrap
@@ -125,6 +116,9 @@ build/bench/env/.done: $(UV) jobs/pyproject.toml jobs/uv.lock
 bench-preprocess: build/bench/env/.done ## images a second of preprocessing and of four other ways; DATA=folder of JPEG files
 	@test -n "$(DATA)" || { echo "name a folder of JPEG files: make bench-preprocess DATA=folder"; exit 2; }
 	PYTHONPATH=tests build/bench/env/bin/python -m bench.preprocess --data "$(DATA)" --size $(SIZE) --spark 1000 3000 10000
+
+screenshots: setup ## draw the README's pictures of Airflow's pages anew, in a real browser
+	DERMAFLOW_SCREENSHOTS=$(CURDIR)/.github/images $(CONTROL)/python -m pytest tests/control/test_in_a_browser.py
 
 lint: setup infra/aws/lint/.venv/.done ## ruff, mypy, shellcheck, cfn-lint, checkov
 	$(CONTROL)/ruff check $(CODE)

@@ -20,6 +20,7 @@ from dermaflow.operators.score import ScoreOperator
 from dermaflow.operators.terminate_cluster import TerminateClusterOperator
 from dermaflow.operators.verify import VerifyEnvironmentOperator
 from dermaflow.operators.wait_for_cluster import WaitForClusterOperator
+from dermaflow.pools import CREATES, WORKS
 
 with DAG(
     dag_id="lesion_scoring",
@@ -40,13 +41,10 @@ with DAG(
     check_scoring = CheckScoringOperator(task_id="check_scoring")
     run_spec = check_scoring.output
     publish_code = PublishCodeOperator(task_id="publish_code", run_spec=run_spec)
-    create_cluster = CreateTrainingClusterOperator(task_id="create_cluster", run_spec=run_spec)
-    wait_for_cluster = WaitForClusterOperator(task_id="wait_for_cluster", cluster_id=create_cluster.output)
-    step: dict[str, Any] = {
-        "cluster_id": create_cluster.output,
-        "run_spec": run_spec,
-        "action_on_failure": "CANCEL_AND_WAIT",
-    }
+    create_cluster = CreateTrainingClusterOperator(task_id="create_cluster", run_spec=run_spec, **CREATES)
+    on_cluster: dict[str, Any] = {"cluster_id": create_cluster.output, **WORKS}
+    wait_for_cluster = WaitForClusterOperator(task_id="wait_for_cluster", **on_cluster)
+    step = on_cluster | {"run_spec": run_spec, "action_on_failure": "CANCEL_AND_WAIT"}
     verify_environment = VerifyEnvironmentOperator(task_id="verify_environment", then=("score",), **step)
     score = ScoreOperator(task_id="score", **step)
     terminate_cluster = TerminateClusterOperator(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
+from dermaflow import pool_listener
 from dermaflow.links import EmrConsoleLink, ResultsLink
 from dermaflow.pages import mount
 
@@ -13,3 +14,4 @@ class DermaflowPlugin(AirflowPlugin):
     operator_extra_links = [EmrConsoleLink(), ResultsLink()]  # noqa: RUF012 - Airflow's own declarations are plain lists
     fastapi_apps = mount.fastapi_apps()
     external_views = mount.external_views()
+    listeners = [pool_listener]  # noqa: RUF012

@@ -16,6 +16,7 @@ PATIENT: Final[dict[str, Any]] = {
     "retries": {"mode": "adaptive", "max_attempts": 8},
     "connect_timeout": 5,
     "read_timeout": 20,
+    "max_pool_connections": 20,  # the ledger's records are read by 16 threads
 }
 """For calls that may be repeated: botocore backs off with jitter and slows down when throttled."""
 PROMPT: Final[dict[str, Any]] = {
@@ -24,6 +25,12 @@ PROMPT: Final[dict[str, Any]] = {
     "read_timeout": 10,
 }
 """For a page that somebody waits for: better to say soon that AWS does not answer."""
+IN_PASSING: Final[dict[str, Any]] = {
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+    "connect_timeout": 3,
+    "read_timeout": 10,
+}
+"""For what is good to know, and not worth waiting for."""
 ONCE: Final = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=20)
 """For calls that must not be repeated blindly: botocore would send RunJobFlow again after a lost answer."""
 

@@ -4,6 +4,7 @@ DermaflowError                a retry may mend it (Airflow's `retries` decides)
     AwsCallFailed             AWS refused or did not answer
     StepFailed                a step on the cluster failed
     StepTimedOut              a step or cluster took longer than its task may
+    TrackingFailed            MLflow's server did not take what it was told
     WriteConflict             others kept overwriting the object that we had just read
 DermaflowFailure              a retry cannot mend it: the task fails at once
     InputsRefused             check_inputs found problems; nothing was paid for
@@ -12,6 +13,7 @@ DermaflowFailure              a retry cannot mend it: the task fails at once
     StepNeedsAttention        a step failed and said itself what a person has to do
     ResultMissing             a step ended well, yet left no result
     RunCutShort               somebody ended the run before its end
+    NothingToGoBackTo         no earlier champion, or none of that number
 """
 
 from __future__ import annotations
@@ -41,6 +43,10 @@ class StepFailed(DermaflowError):
 
 
 class StepTimedOut(DermaflowError):
+    pass
+
+
+class TrackingFailed(DermaflowError):
     pass
 
 
@@ -77,4 +83,8 @@ class ResultMissing(DermaflowFailure):
 
 
 class RunCutShort(DermaflowFailure):
+    pass
+
+
+class NothingToGoBackTo(DermaflowFailure):
     pass

@@ -33,8 +33,11 @@ ROOT: Final = "root"
 PRESET: Final = "preset"
 _KEPT: Final = (
     "type", "enum", "pattern", "minLength", "maxLength", "minItems", "maxItems", "items",
-    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "title",
+    "exclusiveMinimum", "exclusiveMaximum", "title",
 )  # fmt: skip
+_RANGE: Final = ("minimum", "maximum")
+"""Said to the check and not to the field: Airflow's number field would turn a 7 into the 32 that is least, and start
+a run with it. So such a value is refused instead, with the words of the check."""
 
 
 def form_params() -> dict[str, Param]:
@@ -65,6 +68,8 @@ def _root_param() -> Param:
 
 def _param(leaf: Leaf) -> Param:
     rules: dict[str, Any] = {key: leaf.schema[key] for key in _KEPT if key in leaf.schema}
+    if bounds := {key: leaf.schema[key] for key in _RANGE if key in leaf.schema}:
+        rules["allOf"] = [bounds]
     if leaf.section:
         rules["section"] = leaf.section
     if leaf.may_be_empty:

@@ -56,22 +56,40 @@ class Leaf:
         if value is None:
             return "none"
         text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        unit = self.schema.get("unit")
-        return f"{text} {unit}" if unit else text
+        return f"{text}{self._unit}"
+
+    @property
+    def allowed(self) -> str:
+        """`32 to 512 px`, `above 0, at most 1`; or the unit alone, or nothing."""
+        low, high = self.schema.get("minimum"), self.schema.get("maximum")
+        if low is not None and high is not None:
+            return f"{low:,} to {high:,}{self._unit}"
+        bounds = {
+            "at least": low,
+            "above": self.schema.get("exclusiveMinimum"),
+            "at most": high,
+            "below": self.schema.get("exclusiveMaximum"),
+        }
+        said = ", ".join(f"{word} {value:,}" for word, value in bounds.items() if value is not None)
+        return f"{said}{self._unit}".strip()
+
+    @property
+    def _unit(self) -> str:
+        return f" {self.schema['unit']}" if self.schema.get("unit") else ""
 
     @property
     def help(self) -> str:
-        text = str(self.schema.get("description", ""))
-        unit = f" Unit: {self.schema['unit']}." if self.schema.get("unit") else ""
+        allowed = f" Allowed: {self.allowed}." if self.allowed else ""
+        text = f"{self.schema.get('description', '')}{allowed}"
         if self.sized:
             sizes = ", ".join(
                 f"{n} {self.shown(s.values.get(self.name, self.default))}" for n, s in CLUSTER_SIZES.items()
             )
-            return f"{text}{unit} Empty: as cluster_size says ({sizes})."
+            return f"{text} Empty: as cluster_size says ({sizes})."
         if not self.governed:
-            return text + unit
+            return text
         presets = ", ".join(f"{name} {self.shown(self.of(name))}" for name in PRESETS)
-        return f"{text}{unit} Empty: as the preset says ({presets})."
+        return f"{text} Empty: as the preset says ({presets})."
 
 
 def leaves(options: type[Value] = RunOptions) -> Iterator[Leaf]:

@@ -11,6 +11,8 @@ from typing import Final
 
 from dermaflow.errors import WriteConflict
 from dermaflow.storage import Storage
+from dermaflow_jobs.contract.champion import Promotion
+from dermaflow_jobs.contract.cost import RunCost
 from dermaflow_jobs.contract.ledger import LedgerRecord, table, text_2021
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,32 @@ Render = Callable[[list[LedgerRecord]], str]
 def record_run(storage: Storage, record: LedgerRecord, *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Write the run's record, replacing only its own, then bring both tables up to date."""
     storage.write_value(storage.layout.ledger_run(record.run_key), record)
+    _derive_tables(storage, sleep)
+
+
+def amend_record(
+    storage: Storage, run_key: str, sleep: Callable[[float], None] = time.sleep, **fields: Promotion | RunCost
+) -> bool:
+    """Set these fields of the run's record and leave the others as they are. False where the run has none."""
+    key = storage.layout.ledger_run(run_key)
+    for attempt in range(TRIES):
+        seen = storage.read(key)
+        if seen is None:
+            return False
+        record = LedgerRecord.parse(seen.body, source=storage.layout.uri(key)).model_copy(update=fields)
+        if storage.replace(key, record.to_json().encode(), seen=seen, content_type="application/json"):
+            _derive_tables(storage, sleep)
+            return True
+        sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))  # noqa: S311 - spreads writers
+    raise WriteConflict(
+        attempted=f"tried {TRIES} times to amend",
+        resource=storage.layout.uri(key),
+        reason="other tasks kept writing it",
+        remedy="clear this task",
+    )
+
+
+def _derive_tables(storage: Storage, sleep: Callable[[float], None]) -> None:
     _derive(storage, storage.layout.ledger_csv(), table, "text/csv", sleep)
     _derive(storage, storage.layout.ledger_text(), text_2021, "text/plain; charset=utf-8", sleep)
 

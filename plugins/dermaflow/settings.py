@@ -39,8 +39,11 @@ def schedule() -> str | None:
 
 
 def runs_at_once() -> int:
-    """How many training runs, each with a cluster, may go on at a time; environment variable DERMAFLOW_RUNS_AT_ONCE."""
-    return int(os.environ.get("DERMAFLOW_RUNS_AT_ONCE", "1"))
+    """How many training runs may go on at a time; environment variable DERMAFLOW_RUNS_AT_ONCE.
+
+    Not how many clusters: that is the pool's matter. A run that waits for an approval holds up no other.
+    """
+    return int(os.environ.get("DERMAFLOW_RUNS_AT_ONCE", "16"))
 
 
 def notify() -> str:
@@ -54,6 +57,11 @@ def mlflow_uri() -> str:
     `airflow:<connection id>` takes address, user and password from that connection.
     """
     return os.environ.get("DERMAFLOW_MLFLOW_URI", "")
+
+
+def max_clusters() -> int:
+    """Slots of the pool of clusters when it is first created; environment variable DERMAFLOW_MAX_CLUSTERS."""
+    return int(os.environ.get("DERMAFLOW_MAX_CLUSTERS", "2"))
 
 
 def code_dir() -> Path:

@@ -51,15 +51,18 @@ class Storage:
         return kind.parse(found.body, source=self.layout.uri(key)) if found else None
 
     def exists(self, key: str) -> bool:
+        return self.etag(key) is not None
+
+    def etag(self, key: str) -> str | None:
+        """None where there is no such object."""
         try:
-            self.client.head_object(Bucket=self.layout.bucket, Key=key)
+            return str(self.client.head_object(Bucket=self.layout.bucket, Key=key)["ETag"])
         except ClientError as error:
             if code_of(error) in MISSING:
-                return False
+                return None
             raise self._failed("look up", key, error) from error
         except BotoCoreError as error:
             raise self._failed("look up", key, error) from error
-        return True
 
     def write(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> None:
         try:
@@ -83,11 +86,24 @@ class Storage:
             raise self._failed("write", key, error) from error
         return True
 
+    def copy(self, source: str, target: str) -> None:
+        """Within the bucket, by S3 itself; up to 5 GB."""
+        try:
+            self.client.copy_object(
+                Bucket=self.layout.bucket, Key=target, CopySource={"Bucket": self.layout.bucket, "Key": source}
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed(f"copy {self.layout.uri(source)} to", target, error) from error
+
     def keys(self, prefix: str) -> Iterator[str]:
+        return (key for key, _, _ in self.listing(prefix))
+
+    def listing(self, prefix: str) -> Iterator[tuple[str, int, str]]:
+        """Key, size and ETag of every object below the prefix."""
         try:
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.layout.bucket, Prefix=prefix)
             for page in pages:
-                yield from (item["Key"] for item in page.get("Contents", ()))
+                yield from ((item["Key"], item["Size"], item["ETag"]) for item in page.get("Contents", ()))
         except (ClientError, BotoCoreError) as error:
             raise self._failed("list", prefix, error) from error
 

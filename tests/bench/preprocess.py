@@ -30,7 +30,7 @@ TARGETS = {
 }
 """Least values, by image size; for other sizes none."""
 MOST_GROWTH = {"cpu_ms_per_image": 1.1, "driver_peak_mb": 1.2, "jvm_peak_mb": 1.2, "executor_peak_mb": 1.2}
-"""Of the whole job: the largest value over the smallest, from a thousand images to ten thousand."""
+"""Of the whole job: the largest rise from fewer images to more, between a thousand and ten thousand."""
 ROUNDS_TOGETHER = 3
 
 Rates = dict[str, float]

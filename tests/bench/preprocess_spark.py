@@ -43,9 +43,15 @@ def measure_job(sizes: Sequence[int]) -> list[dict[str, float]]:
 
 
 def growth(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The largest value over the smallest, of what an image costs and of the peaks of memory."""
+    """The largest rise from fewer images to more (1: none), of what an image costs and of the peaks of memory.
+
+    A cost that falls, as the start is shared by more images, has not grown.
+    """
     names = [name for name in (rows[0] if rows else {}) if name.endswith(("_per_image", "_peak_mb"))]
-    return {name: round(max(row[name] for row in rows) / min(row[name] for row in rows), 2) for name in names}
+    return {
+        name: round(max(many[name] / few[name] for at, few in enumerate(rows) for many in rows[at:]), 2)
+        for name in names
+    }
 
 
 def draw(folder: Path, count: int) -> list[Path]:

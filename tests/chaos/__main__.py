@@ -39,6 +39,7 @@ def main() -> int:
     parser.add_argument("--stacks", type=int, default=2, help="stacks side by side")
     parser.add_argument("--real-jobs", action="store_true", help="train for real in every fault: three times slower")
     args = parser.parse_args()
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, lambda _signum, _frame: sys.exit("ended by a signal"))
     faults = [fault for fault in catalogue() if re.search(args.only, fault.name)]
     console = Console(width=150)

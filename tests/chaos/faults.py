@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chaos import acts
-from chaos.wire import EMR_READS, EMR_WRITES, KINDS, S3_CALLS, Rule, in_turn, rule, slow
+from chaos.wire import EMR_READS, EMR_WRITES, HANGS, KINDS, S3_CALLS, Rule, in_turn, rule, slow
 
 if TYPE_CHECKING:
     from chaos.scene import Scene
@@ -45,9 +45,12 @@ def _wire() -> Iterator[Fault]:
         yield Fault(f"emr {operation}: every kind in turn", in_turn("emr", {"operation": operation}))
     protection = in_turn("emr", {"operation": "SetTerminationProtection"})
     yield Fault("emr SetTerminationProtection: every kind in turn", protection, acts.protect("preprocess"))
-    cancelling = in_turn("emr", {"operation": "CancelSteps"})
+    # Airflow gives a killed trigger 30 s ([triggerer] on_kill_timeout); a connection that hangs takes most of them.
+    cancelling = in_turn("emr", {"operation": "CancelSteps"}, without=HANGS)
     yield Fault(
-        "emr CancelSteps: every kind in turn", cancelling, acts.clear("preprocess", during="preprocess", alone=True)
+        "emr CancelSteps: every kind but one in turn",
+        cancelling,
+        acts.clear("preprocess", during="preprocess", alone=True),
     )
     for name, call in S3_CALLS.items():
         yield Fault(f"s3 {name}: every kind in turn", in_turn("s3", call))

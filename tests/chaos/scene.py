@@ -126,7 +126,8 @@ def scene(state: Path, props: Props, *, runs: int, rules: Sequence[Rule]) -> Ite
     connection = json.loads(environment["AIRFLOW_CONN_AWS_DEFAULT"])
     connection["extra"]["endpoint_url"] = proxy = f"http://127.0.0.1:{config.ports['proxy']}"
     environment["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps(connection)
-    environment |= {"DERMAFLOW_CODE_DIR": str(props.code), "DERMAFLOW_RUNS_AT_ONCE": str(runs)}
+    environment |= {"DERMAFLOW_CODE_DIR": str(props.code)}
+    environment |= {"DERMAFLOW_RUNS_AT_ONCE": str(runs), "DERMAFLOW_MAX_CLUSTERS": str(runs)}
     try:
         start(config, props.nursery, environment)
         stack.wait_for_aws(config)

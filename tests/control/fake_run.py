@@ -14,6 +14,21 @@ from airflow.sdk.exceptions import TaskDeferred
 
 
 @dataclass
+class Outlets:
+    """Airflow's accessors of outlet events, as far as we use them."""
+
+    announced: list[tuple[str, str, Any]]
+    extra: Any = None
+
+    def __getitem__(self, outlet: Any) -> Outlets:
+        self.name = outlet.name
+        return self
+
+    def add(self, asset: Any, extra: dict[str, Any]) -> None:
+        self.announced.append((self.name, asset.uri, extra["run_key"]))
+
+
+@dataclass
 class FakeRun:
     """Its store lives as long as it does: as Airflow's task state store, it outlives a try."""
 
@@ -25,6 +40,8 @@ class FakeRun:
     stored: dict[str, Any] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     xcoms: dict[str, Any] = field(default_factory=dict)
+    announced: list[tuple[str, str, Any]] = field(default_factory=list)
+    """Events of assets: outlet, URI and what they say of the run."""
 
     def context(self) -> Any:
         started = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -40,10 +57,22 @@ class FakeRun:
         store = SimpleNamespace(get=self.stored.get, set=self.stored.__setitem__)
         ti = SimpleNamespace(
             map_index=-1,
-            xcom_push=self.xcoms.__setitem__,
+            id="7",
+            try_number=1,
+            xcom_push=self._push,
             get_task_states=lambda **_: {self.run_id: self.states},
         )
-        return {"dag_run": run, "params": self.params, "ti": ti, "task_state_store": store}
+        return {
+            "dag_run": run,
+            "params": self.params,
+            "ti": ti,
+            "task_instance": ti,
+            "task_state_store": store,
+            "outlet_events": Outlets(self.announced),
+        }
+
+    def _push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
 
     def execute(self, operator: BaseOperator) -> Any:
         """As a worker does; TaskDeferred comes out."""

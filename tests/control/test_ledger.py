@@ -12,14 +12,13 @@ import pytest
 from aws_account import Account
 from fake_run import FakeRun
 
-from dermaflow.champion import challenger, judge, promote
 from dermaflow.errors import ResultMissing
-from dermaflow.ledger import read_ledger, record_run
+from dermaflow.ledger import amend_record, read_ledger, record_run
 from dermaflow.operators.gather_metrics import GatherMetricsOperator
-from dermaflow.operators.promote import PromoteOperator
 from dermaflow.run import run_spec
 from dermaflow.storage import Storage
-from dermaflow_jobs.contract.champion import Champion
+from dermaflow_jobs.contract.champion import Promotion
+from dermaflow_jobs.contract.cost import RunCost
 from dermaflow_jobs.contract.ledger import LedgerRecord
 from dermaflow_jobs.contract.metrics import Metrics, SplitMetrics
 from dermaflow_jobs.contract.options import RunOptions
@@ -113,43 +112,27 @@ def test_no_metrics_is_told_with_the_task_that_writes_them(storage: Storage, run
         run.execute(GatherMetricsOperator(task_id="gather", run_spec=spec(run, storage)))
 
 
-# ---- the champion
+def test_what_is_learned_later_is_put_into_the_record_by_two_at_once(account: Account, storage: Storage) -> None:
+    """Promotion and cost come from tasks that run side by side: neither writes over the other's."""
+    record_run(storage, record(metrics("amended")))
+    promotion = Promotion(promoted=True, why="there was no champion", decided_at=BEGAN)
+    cost = RunCost(
+        run_key="amended", clusters=(), prices_from="offline_table", prices_as_of=BEGAN.date(), region="here",
+        reckoned_at=BEGAN,
+    )  # fmt: skip
+    stores = [Storage(storage.layout, account.client("s3")) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        done = [
+            pool.submit(amend_record, stores[0], "amended", promotion=promotion),
+            pool.submit(amend_record, stores[1], "amended", cost=cost),
+        ]
+        assert all(each.result() for each in done)
+    (found,) = read_ledger(storage)
+    assert (found.promotion, found.cost) == (promotion, cost)
+    assert (rows(storage)[0]["promoted"], rows(storage)[0]["cost_usd"]) == ("true", "0.0000")
 
 
-def champion(run_key: str, auc: float, **changes: Any) -> Champion:
-    found = challenger(metrics(run_key, auc=auc, **changes), Layout("b", ""), BEGAN)
-    assert found
-    return found
-
-
-@pytest.mark.parametrize(
-    ("new", "current", "promoted"),
-    [
-        pytest.param(champion("new", 0.7), None, True, id="nobody there"),
-        pytest.param(champion("new", 0.81), champion("old", 0.8), True, id="better"),
-        pytest.param(champion("new", 0.8), champion("old", 0.8), False, id="as good"),
-        pytest.param(champion("new", 0.9, synthetic=True), champion("old", 0.8), False, id="drawn against real"),
-        pytest.param(champion("new", 0.6), champion("old", 0.8, synthetic=True), True, id="real against drawn"),
-        pytest.param(champion("old", 0.7), champion("old", 0.8), True, id="the champion again, worse"),
-    ],
-)
-def test_who_is_champion(new: Champion, current: Champion | None, promoted: bool) -> None:
-    """Mean AUC decides among equals; drawn images never beat real ones; a run that ran again is what it is now."""
-    assert judge(new, current).promoted == promoted
-
-
-def test_of_runs_at_once_the_best_is_champion(account: Account, storage: Storage) -> None:
-    contenders = [champion(f"run-{n}", 0.6 + n / 100) for n in range(8)]
-    stores = [Storage(storage.layout, account.client("s3")) for _ in contenders]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(promote, stores, contenders))
-    found = storage.find(storage.layout.champion(), Champion)
-    assert found
-    assert found.run_key == "run-7"
-
-
-def test_a_model_without_a_score_is_never_champion(storage: Storage, run: FakeRun) -> None:
-    unscored = record(metrics("unscored", auc=None)).model_dump(mode="json")
-    root = storage.layout.uri(storage.layout.prefix)
-    assert run.execute(PromoteOperator(task_id="promote", root=root, record=unscored)) is False
-    assert not storage.exists(storage.layout.champion())
+def test_a_run_without_a_record_gets_none_by_amending(storage: Storage) -> None:
+    """A failed run has a cost, and no place in the ledger of results."""
+    assert not amend_record(storage, "nobody", promotion=Promotion(promoted=False, why="", decided_at=BEGAN))
+    assert read_ledger(storage) == []

@@ -19,6 +19,7 @@ from dermaflow.emr import names
 from dermaflow.emr.cost import account, most_usd
 from dermaflow.emr.instance_types import INSTANCE_TYPES
 from dermaflow.emr.job_flow import Owner, marked, training_job_flow
+from dermaflow.emr.prices import offline
 from dermaflow.emr.sizing import APPLICATION_MASTER_MB, spark_size
 from dermaflow.emr.spark_step import MAX_ARGUMENT_CHARS, job_args, step_request
 from dermaflow.emr.steps import Step, dependents
@@ -136,7 +137,8 @@ def test_cost_is_reckoned_by_node_and_second() -> None:
     found = account([node("m6i.xlarge", None), node("m6i.xlarge", 10), node("x9.huge", 3600)], NOW)
     assert found.usd == pytest.approx(0.24 + 0.24 / 60)
     assert found.unpriced == ("x9.huge",)
-    assert most_usd(ClusterOptions(core_count=2, max_hours=2)) == pytest.approx(6 * 0.24)
+    prices = offline("us-east-1").prices
+    assert most_usd(ClusterOptions(core_count=2, max_hours=2), prices) == pytest.approx(6 * 0.24)
 
 
 def test_steps_behind_a_cancelled_one_go_with_it_only_if_emr_would_have_cancelled_them() -> None:

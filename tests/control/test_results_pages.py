@@ -13,7 +13,9 @@ from fastapi.testclient import TestClient
 from results_data import DATASET, Project
 
 from dermaflow.pages.app import pages_app
+from dermaflow_jobs.contract.champion import Comparison, Promotion, Scores
 from dermaflow_jobs.contract.ledger import LedgerRecord
+from dermaflow_jobs.contract.metrics import Interval
 
 EXAMPLES = {
     "run_key": "lesion_training=2026-09-07T03-00-00Z",
@@ -228,6 +230,38 @@ def test_two_runs_side_by_side(reader: TestClient, filled: list[LedgerRecord]) -
         assert reader.get("/dermaflow/compare", params={"run": chosen}).status_code == 400
     assert reader.get("/dermaflow/compare", params={"run": [a, "x=nothing"]}).status_code == 404
     assert reader.get("/dermaflow/compare", params={"run": [a, "../secret"]}).status_code == 404
+
+
+def test_a_comparison_on_the_same_images_is_shown(
+    reader: TestClient, filled: list[LedgerRecord], project: Project
+) -> None:
+    """Where one of the two was the other's challenger; it names a model, and the history whose that is."""
+    champion, challenger = filled[2], filled[3]
+    crowned = project.layout.champion_history(1)
+    body = project.s3.get_object(Bucket=project.layout.bucket, Key=crowned)["Body"].read().decode()
+    for key in (crowned, project.layout.champion()):
+        project.put(key, body.replace('"model_id": ""', '"model_id": "m1"'))
+    sensitivity = {"melanoma": 0.6}
+    comparison = Comparison(
+        champion="m1",
+        images=140,
+        images_per_class={"melanoma": 140},
+        challenger_scores=Scores(mean_auc=0.73, sensitivity=sensitivity),
+        champion_scores=Scores(mean_auc=0.72, sensitivity=sensitivity),
+        difference=0.01,
+        difference_interval=Interval(low=-0.02, high=0.04),
+        confidence=0.7,
+        resamplings=2000,
+    )
+    told = Promotion(promoted=False, why="not sure", decided_at=challenger.recorded_at, comparison=comparison)
+    project.put(
+        project.layout.ledger_run(challenger.run_key), challenger.model_copy(update={"promotion": told}).to_json()
+    )
+    page = reader.get("/dermaflow/compare", params={"run": [champion.run_key, challenger.run_key]}).text
+    assert "On the same 140 images" in page
+    assert "−0.020 to +0.040" in page
+    other = reader.get("/dermaflow/compare", params={"run": [filled[0].run_key, challenger.run_key]}).text
+    assert "On the same 140 images" not in other
 
 
 def test_dataset_and_champion_pages(reader: TestClient, filled: list[LedgerRecord]) -> None:

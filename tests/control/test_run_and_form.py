@@ -70,11 +70,11 @@ def test_a_preset_fills_what_was_left_empty_and_nothing_else(preset: str) -> Non
     """What somebody gives counts, be it the option's own default."""
     options, refused = read_form({"preset": preset, "epochs": RunOptions().train.epochs, "shard_mb": 64})
     assert refused == []
-    values = {name: value for part in options.model_dump(mode="json").values() for name, value in part.items()}
+    values = {name: value for part in options.model_dump().values() for name, value in part.items()}
     expected = {**PRESETS[preset].values, "epochs": RunOptions().train.epochs, "shard_mb": 64}
     assert {name: values[name] for name in expected} == expected
     defaults = {leaf.name: leaf.default for leaf in leaves() if leaf.name not in expected}
-    assert {name: values[name] for name in defaults} == defaults
+    assert {name: list(v) if isinstance(v := values[name], tuple) else v for name in defaults} == defaults
 
 
 def test_a_preset_is_made_of_options_within_their_ranges() -> None:
@@ -111,10 +111,21 @@ def test_what_most_people_change_is_open_and_the_rest_folded_by_part() -> None:
     assert {leaf.name for leaf in leaves() if leaf.advanced} == {name for name in sections if name not in open_ones}
 
 
-def test_help_tells_the_unit_and_what_each_preset_says() -> None:
+def test_a_number_out_of_range_is_refused_and_not_corrected() -> None:
+    """Airflow's number field moves a value into the range that it is told, and would start the run with that."""
+    params = form_params()
+    for name, param in params.items():
+        assert not {"minimum", "maximum"} & set(param.schema), name
+    for name, value in (("image_size", 7), ("image_size", 513), ("core_count", 0), ("valid_share", 0.5)):
+        with pytest.raises(ParamValidationError, match=str(value)):
+            params[name].resolve(value)
+
+
+def test_help_tells_the_range_and_what_each_preset_says() -> None:
     """So that an empty field is no riddle."""
     help_text = str(form_params()["image_size"].description)
-    assert "Unit: px." in help_text
+    assert "Allowed: 32 to 512 px." in help_text
+    assert "Allowed: above 0, at most 1." in str(form_params()["learning_rate"].description)
     assert (
         "Empty: as the preset says (quick 64 px, standard 100 px, accurate 256 px, project_2021 100 px)." in help_text
     )

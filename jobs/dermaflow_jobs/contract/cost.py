@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from html import escape
+from math import fsum
+from typing import Final, Literal
 
 from pydantic import AwareDatetime
 
 from dermaflow_jobs.contract.base import Value
+
+CARD_MARKS: Final = ("<!-- cost -->", "<!-- /cost -->")
+"""Between these the model card says what the run has cost; it is written before that is known."""
+NOT_KNOWN_YET: Final = "Known when the cluster is gone."
 
 
 class ClusterCost(Value):
@@ -48,19 +54,19 @@ class RunCost(Value):
 
     @property
     def usd(self) -> float:
-        return sum(cluster.usd for cluster in self.clusters)
+        return fsum(cluster.usd for cluster in self.clusters)
 
     @property
     def bootstrap_usd(self) -> float:
-        return sum(cluster.bootstrap_usd for cluster in self.clusters)
+        return fsum(cluster.bootstrap_usd for cluster in self.clusters)
 
     @property
     def idle_usd(self) -> float:
-        return sum(cluster.idle_usd for cluster in self.clusters)
+        return fsum(cluster.idle_usd for cluster in self.clusters)
 
     @property
     def minutes(self) -> float:
-        return sum(cluster.minutes for cluster in self.clusters)
+        return fsum(cluster.minutes for cluster in self.clusters)
 
     def text(self) -> str:
         """`0.31 USD (0.08 bootstrap, 0.02 idle) for 25 minutes of 3 nodes`."""
@@ -71,3 +77,14 @@ class RunCost(Value):
             f"{self.usd:.2f} USD at list prices ({self.bootstrap_usd:.2f} bootstrap, {self.idle_usd:.2f} idle)"
             f" for {self.minutes:.0f} minutes of {nodes} nodes{without}"
         )
+
+
+def cost_in_card(text: str = NOT_KNOWN_YET) -> str:
+    return f"{CARD_MARKS[0]}{escape(text)}{CARD_MARKS[1]}"
+
+
+def with_cost(page: str, cost: RunCost) -> str | None:
+    """The model card with the cost in its place; None where it has no such place."""
+    before, begin, rest = page.partition(CARD_MARKS[0])
+    _, end, after = rest.partition(CARD_MARKS[1])
+    return before + cost_in_card(cost.text()) + after if begin and end else None

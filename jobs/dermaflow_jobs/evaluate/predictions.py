@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dermaflow_jobs.models.registry import takes_details, with_details
 from dermaflow_jobs.train.records import decode_with_names
 
 BATCH = 64
@@ -43,17 +42,23 @@ class Predictions:
         names = cls.__dataclass_fields__
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
+    def subset(self, rows: np.ndarray) -> Self:
+        """Those rows: a mask, or positions."""
+        return type(self)(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
     def bootstrap_groups(self) -> np.ndarray:
         """The group, or the image's own key where it has none."""
         return np.where(self.groups == "", np.char.add("image:", self.keys), self.groups)
 
     def to_csv(self, classes: Sequence[str]) -> str:
-        """Columns image_id, key, label, predicted, then a probability a class."""
+        """Columns image_id, key, group, label, predicted, then a probability a class."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["image_id", "key", "label", "predicted", *classes])
-        for image_id, key, label, p in zip(self.image_ids, self.keys, self.labels, self.probabilities, strict=True):
-            writer.writerow([image_id, key, classes[label], classes[p.argmax()], *(f"{value:.6f}" for value in p)])
+        writer.writerow(["image_id", "key", "group", "label", "predicted", *classes])
+        names = zip(self.image_ids, self.keys, self.groups, self.labels, self.probabilities, strict=True)
+        for image_id, key, group, label, p in names:
+            row = [image_id, key, group, classes[label], classes[p.argmax()]]
+            writer.writerow([*row, *(f"{value:.6f}" for value in p)])
         return out.getvalue()
 
 
@@ -68,8 +73,6 @@ def _predict(model: keras.Model, batch: dict[str, tf.Tensor]) -> Predictions:
     def text(name: str) -> np.ndarray:
         return np.array([value.decode() for value in batch[name].numpy()], dtype=np.str_)
 
-    images, details = tf.cast(batch["image"], tf.float32), batch["details"] if takes_details(model) else None
-    inputs = with_details(images, details)
     return Predictions(
         image_ids=text("image_id"),
         keys=text("key"),
@@ -77,5 +80,5 @@ def _predict(model: keras.Model, batch: dict[str, tf.Tensor]) -> Predictions:
         ages=batch["age"].numpy(),
         sexes=text("sex"),
         labels=batch["label"].numpy(),
-        probabilities=np.asarray(model.predict_on_batch(inputs), np.float64),
+        probabilities=np.asarray(model.predict_on_batch(tf.cast(batch["image"], tf.float32)), np.float64),
     )

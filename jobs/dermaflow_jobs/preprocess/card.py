@@ -26,7 +26,11 @@ table{border-collapse:collapse}td,th{padding:.25rem .9rem .25rem 0;text-align:ri
 td:first-child,th:first-child{text-align:left}code{font-size:.85em;word-break:break-all}
 .loud{background:#b3261e;color:#fff;padding:.6rem 1rem;border-radius:6px;font-weight:600}
 .strip{display:flex;gap:6px;flex-wrap:wrap}.strip img{border-radius:4px;width:120px;height:120px}
+@media(max-width:700px){table{display:block;overflow-x:auto}}
+:root{color-scheme:light dark}@media(prefers-color-scheme:dark){body{background:#12161d;color:#e8ecf2}
+td,th{border-color:#323b4a}}
 """
+VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 
 
 def write_card(store: Store, manifest: DatasetManifest, assembly: Assembly) -> None:
@@ -49,7 +53,8 @@ def card(manifest: DatasetManifest, pictures: dict[str, list[str]], assembly: As
         for label, found in pictures.items()
     )
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Dataset {manifest.dataset_id[:12]}</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8">{VIEWPORT}'
+        f"<title>Dataset {manifest.dataset_id[:12]}</title>"
         f"<style>{STYLE}</style><h1>Dataset <code>{manifest.dataset_id}</code></h1>"
         f"<p>Made {manifest.created_at:%Y-%m-%d %H:%M} UTC</p>{drawn if manifest.synthetic else ''}"
         f"<h2>Images</h2>{_counts(manifest)}<h2>Facts</h2>{_facts(manifest, assembly.kept)}"

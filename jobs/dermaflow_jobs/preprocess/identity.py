@@ -17,7 +17,16 @@ from dermaflow_jobs.preprocess.listing import Listing
 
 DECODING = ("colour.py", "decode.py", "duplicates.py", "images.py", "packs.py", "records.py", "worker.py")
 """Modules whose code decides what an image becomes."""
-PLACING = ("assembly.py", "duplicates.py", "labels.py", "listing.py", "reasons.py", "shards.py", "split.py")
+PLACING = (
+    "assembly.py",
+    "compare.py",
+    "duplicates.py",
+    "labels.py",
+    "listing.py",
+    "reasons.py",
+    "shards.py",
+    "split.py",
+)
 """Modules whose code decides, besides, what a dataset becomes."""
 
 

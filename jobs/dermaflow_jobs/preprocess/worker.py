@@ -19,7 +19,7 @@ from dermaflow_jobs.preprocess.packs import Entry, Outcome, Refusal, index_lines
 from dermaflow_jobs.preprocess.reasons import Reason
 from dermaflow_jobs.runtime.s3 import Store
 
-MAX_IMAGES = 256
+MAX_IMAGES = 128
 """In a pack: some MB, some seconds of work, little to repeat where a node is lost."""
 
 

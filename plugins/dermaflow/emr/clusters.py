@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dermaflow.aws import backoff, code_of, is_passing, is_throttle
 from dermaflow.emr import names
-from dermaflow.emr.cost import Account, account
+from dermaflow.emr.cost import Account, Bill, account
 from dermaflow.emr.job_flow import JobFlow
 from dermaflow.emr.states import CLUSTER_OVER, CLUSTER_PAID, CLUSTER_USABLE
 from dermaflow.errors import AwsCallFailed
@@ -91,8 +91,20 @@ class ClusterApi:
 
     def account(self, cluster_id: str) -> Account:
         """What it has cost until now."""
-        pages = self.client.get_paginator("list_instances").paginate(ClusterId=cluster_id)
-        return account((instance for page in pages for instance in page["Instances"]), datetime.now(UTC))
+        return account(self._listed("list_instances", cluster_id, "Instances"), datetime.now(UTC))
+
+    def bill(self, cluster_id: str) -> Bill:
+        """What its cost is reckoned from."""
+        described = self.client.describe_cluster(ClusterId=cluster_id)["Cluster"]
+        return Bill(
+            described,
+            self._listed("list_instances", cluster_id, "Instances"),
+            self._listed("list_steps", cluster_id, "Steps"),
+        )
+
+    def _listed(self, call: str, cluster_id: str, items: str) -> list[dict[str, Any]]:
+        pages = self.client.get_paginator(call).paginate(ClusterId=cluster_id)
+        return [item for page in pages for item in page[items]]
 
     def of_run(self, deployment: str, run_key: str, *, states: tuple[str, ...] = CLUSTER_PAID) -> list[Cluster]:
         """By name and by tags: a name alone may be anybody's."""

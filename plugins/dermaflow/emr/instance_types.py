@@ -1,13 +1,17 @@
 """EC2 instance types that a run may rent: size and price. Data, to be read and extended by people.
 
-Prices are AWS's on-demand list prices in us-east-1 (USD an hour, EC2 plus EMR's surcharge) as of 2025. They serve the
-estimate before a run and the account after it; the bill is AWS's.
+Prices are AWS's on-demand list prices in us-east-1 (USD an hour, EC2 plus EMR's surcharge) as of 2025. They serve where
+AWS's Price List API cannot be asked (`prices.py`); the bill is AWS's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
+
+PRICES_AS_OF: Final = date(2025, 1, 1)
+"""Of the table below; the year is what is known."""
 
 
 @dataclass(frozen=True)
@@ -15,8 +19,15 @@ class InstanceType:
     name: str
     vcpus: int
     memory_mib: int
-    usd_per_hour: float
+    ec2_usd: float
+    """An hour, on demand."""
+    emr_usd: float = 0.0
+    """EMR's surcharge an hour."""
     gpus: int = 0
+
+    @property
+    def usd_per_hour(self) -> float:
+        return self.ec2_usd + self.emr_usd
 
     @property
     def architecture(self) -> str:
@@ -61,11 +72,10 @@ def _all() -> dict[str, InstanceType]:
     types = {}
     for family, (gib, price, surcharge) in _FAMILIES.items():
         for size, times in _SIZES.items():
-            hourly = price * times + min(surcharge * times, _MOST_SURCHARGE)
-            name = f"{family}.{size}"
-            types[name] = InstanceType(name, 4 * times, gib * times * 1024, round(hourly, 4))
+            name, more = f"{family}.{size}", round(min(surcharge * times, _MOST_SURCHARGE), 4)
+            types[name] = InstanceType(name, 4 * times, gib * times * 1024, round(price * times, 4), more)
     for name, (vcpus, gib, price, surcharge, gpus) in _GPU_TYPES.items():
-        types[name] = InstanceType(name, vcpus, gib * 1024, round(price + surcharge, 4), gpus)
+        types[name] = InstanceType(name, vcpus, gib * 1024, price, surcharge, gpus)
     return {name: kind for name, kind in types.items() if name not in _NOT_MADE}
 
 

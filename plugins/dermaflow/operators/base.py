@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.hooks.emr import EmrHook
 from airflow.sdk import BaseOperator, Context, XComArg
 
-from dermaflow.aws import emr_hook, once_client, s3_hook
+from dermaflow.aws import IN_PASSING, emr_hook, once_client, s3_hook
 from dermaflow.emr.clusters import ClusterApi
+from dermaflow.emr.prices import API_REGION, PriceList, price_list
 from dermaflow.emr.steps import StepApi
 from dermaflow.links import EmrConsoleLink
 from dermaflow.settings import AWS_CONN_ID
@@ -54,6 +56,15 @@ class AwsOperator(BaseOperator):
 
     def steps(self, cluster_id: str) -> StepApi:
         return StepApi(cluster_id, self.emr.conn, once_client(self.emr))
+
+    def price_list(self, kinds: Iterable[str]) -> PriceList:
+        """Of these instance types, in the region of the clusters."""
+
+        def client(service: str, region: str | None) -> Any:
+            return AwsBaseHook(self.aws_conn_id, client_type=service, region_name=region, config=IN_PASSING).conn
+
+        region = str(self.emr.conn_region_name)
+        return price_list(client("pricing", API_REGION), client("ec2", region), region, kinds)
 
     def link_cluster(self, context: Context, cluster_id: str) -> None:
         """Shows the cluster's page in AWS's console on the task."""

@@ -18,13 +18,15 @@ from dermaflow.checks.images import check_images
 from dermaflow.checks.params import check_params
 from dermaflow.checks.problem import Problem, table
 from dermaflow.checks.storage import check_storage
-from dermaflow.checks.weights import check_weights
 from dermaflow.code_bundle import CodeBundle
-from dermaflow.emr.cost import most_usd, usd_per_hour
+from dermaflow.emr.estimate import estimate
 from dermaflow.emr.fleets import suited
+from dermaflow.emr.prices import offline
 from dermaflow.errors import InputsRefused
 from dermaflow.form import ROOT, resolved
+from dermaflow.ledger import read_ledger
 from dermaflow.operators.base import AwsOperator
+from dermaflow_jobs.contract.base import ContractError
 from dermaflow_jobs.contract.options import RunOptions
 from dermaflow_jobs.contract.run_spec import RunSpec
 from dermaflow_jobs.contract.s3_layout import Layout
@@ -54,6 +56,7 @@ class CheckInputsOperator(AwsOperator):
         self.code_dir = code_dir
         self._types: frozenset[str] = frozenset()
         self._images = 0
+        self._prices = offline("")
 
     def execute(self, context: Context) -> dict[str, Any]:
         params = dict(self.form if self.form is not None else context["params"])
@@ -66,17 +69,19 @@ class CheckInputsOperator(AwsOperator):
             raise refused(problems)
         options = self.suited(options)
         spec = self._spec(context, root, bundle, options)
-        cluster = options.cluster
-        self.log.info("cost: %.2f USD an hour, %.2f USD at most", usd_per_hour(cluster), most_usd(cluster))
+        self._tell_estimate(spec)
         self.log.info("%s", resolved(params, options))
         self.log.info("nothing wrong found; run spec:\n%s", spec.to_json())
         return spec.model_dump(mode="json")
 
     def _check_aws(self, context: Context, root: str, options: RunOptions) -> list[Problem]:
-        problems = check_cost(options) + check_fit(options)
+        problems = check_fit(options)
         if nobody := check_identity(self.emr, self.aws_conn_id):
             return problems + nobody
-        account = check_account(self.emr, self.aws_conn_id, options.cluster)
+        cluster = options.cluster
+        self._prices = self.price_list({cluster.primary_type, cluster.core_type, *cluster.fallback_types})
+        problems += check_cost(options, self._prices)
+        account = check_account(self.emr, self.aws_conn_id, cluster)
         self._types = account.types
         problems += account.problems
         try:
@@ -84,8 +89,7 @@ class CheckInputsOperator(AwsOperator):
         except ValueError as error:
             return [*problems, Problem("root", str(error), "give s3://bucket or s3://bucket/prefix")]
         storage = check_storage(self.s3_client, layout, str(self.emr.conn_region_name))
-        problems += storage or self.check_data(context, layout, options)
-        return problems + check_weights(self.s3_client, options)
+        return problems + (storage or self.check_data(context, layout, options))
 
     def check_data(self, context: Context, layout: Layout, options: RunOptions) -> list[Problem]:
         """What the run works on; asked only where the bucket can be read."""
@@ -96,6 +100,15 @@ class CheckInputsOperator(AwsOperator):
     def suited(self, options: RunOptions) -> RunOptions:
         """With what the look at account and images decides."""
         return suited(options, types=self._types, images=self._images)
+
+    def _tell_estimate(self, spec: RunSpec) -> None:
+        try:
+            records = read_ledger(self.storage(spec.root))
+        except ContractError as error:
+            self.log.warning("earlier runs cannot tell how long it takes: %s", error)
+            records = []
+        prices = self._prices
+        self.log.info("cost: %s (prices: %s)", estimate(spec.options, prices, records).text(), prices.text())
 
     def _spec(self, context: Context, root: str, bundle: CodeBundle, options: RunOptions) -> RunSpec:
         try:

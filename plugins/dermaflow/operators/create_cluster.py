@@ -7,14 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowRescheduleException
 
+from dermaflow.emr import names
+from dermaflow.emr.clusters import Cluster
 from dermaflow.emr.job_flow import JobFlow, Owner, marked
 from dermaflow.errors import DermaflowError
 from dermaflow.links import EmrConsoleLink
 from dermaflow.operators.base import AwsOperator
+from dermaflow.pools import CLUSTERS, holds_slot
 from dermaflow.run import owner_of
 
 STORED_ID = "cluster_id"
+LOOK_AGAIN = timedelta(seconds=10)
 
 
 class CreateClusterOperator(AwsOperator):
@@ -59,6 +64,8 @@ class CreateClusterOperator(AwsOperator):
 
     def execute(self, context: Context) -> str:
         self._owner = owner_of(context)
+        if self.pool == CLUSTERS:
+            self._mind_the_pool(context, self._owner)
         request = marked(self.request(), self._owner, datetime.now(UTC) + self.lifetime())
         store = context.get("task_state_store")
         stored = store.get(STORED_ID) if store else None
@@ -76,6 +83,23 @@ class CreateClusterOperator(AwsOperator):
         self.link_cluster(context, cluster.id)
         self.log.info("%s cluster %s (%s)", "created" if created else "attached to", cluster.id, cluster.name)
         return cluster.id
+
+    def _mind_the_pool(self, context: Context, owner: Owner) -> None:
+        """Let go of the slot if it is another run's, which has a cluster and is between two tasks just now."""
+        ti, in_pool = context["ti"], {task.task_id for task in self.dag.tasks if task.pool == self.pool}
+        clusters = {names.unquoted(each.tags.get(names.TAG_RUN_ID, "")) or "": each for each in self._of_dag(owner)}
+        if owner.run_id in clusters:
+            return
+        for other, cluster in clusters.items():
+            if not ti.get_dr_count(dag_id=owner.dag_id, run_ids=[other], states=["queued", "running"]):
+                continue  # left over: the reaper's
+            if not holds_slot(ti.get_task_states(dag_id=owner.dag_id, run_ids=[other]).get(other, {}), in_pool):
+                self.log.info("the slot is that of run %s, whose cluster %s is %s", other, cluster.id, cluster.state)
+                raise AirflowRescheduleException(datetime.now(UTC) + LOOK_AGAIN)
+
+    def _of_dag(self, owner: Owner) -> list[Cluster]:
+        wanted = {names.TAG_DEPLOYMENT: owner.deployment, names.TAG_DAG_ID: owner.dag_id}
+        return [each for each in self.clusters().prefixed(f"{names.PREFIX}-") if wanted.items() <= each.tags.items()]
 
     def request(self) -> JobFlow:
         """What to ask for; subclasses build it from other arguments."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from airflow.sdk import Context
+
 from dermaflow.operators.job_step import JobStepOperator
 from dermaflow_jobs.contract.base import Value
 from dermaflow_jobs.contract.s3_layout import Layout
@@ -23,8 +25,8 @@ class ScoreOperator(JobStepOperator):
     step: ClassVar[StepName] = "score"
     report: ClassVar[type[Value]] = ScoreReport
 
-    def result(self) -> dict[str, Any]:
-        found = super().result()
+    def result(self, context: Context) -> dict[str, Any]:
+        found = super().result(context)
         report, layout = ScoreReport.parse(found), Layout.of(self.spec.root)
         self.log.info("%s; in %s", report.summary(), layout.uri(layout.score_prefix(report.score_id)))
         return found

@@ -105,19 +105,19 @@ class SparkStepOperator(WaitingOperator):
         if self._killed:
             self.on_kill()
         if step.state == STEP_DONE:
-            return self.result()
+            return self.result(context)
         return self.wait(context, self._trigger(step.id))
 
     def finish(self, context: Context, event: dict[str, Any], **kept: Any) -> Any:
         outcome, name = Outcome.of(event), self.request(context)["Name"]
         if outcome.ok:
-            return self.result()
+            return self.result(context)
         step = next(reversed(self.steps(self.cluster_id).named(name)), None)
         if outcome.timed_out and step:
             self.steps(self.cluster_id).give_up(step.id)
         raise self._error(outcome, step)
 
-    def result(self) -> Any:
+    def result(self, context: Context) -> Any:
         """What the task returns after a completed step."""
         return None
 
@@ -131,7 +131,7 @@ class SparkStepOperator(WaitingOperator):
             map_index=-1 if index is None else int(index),
             args=command,
         )
-        return step_request(self.task_id, key, command, action_on_failure=self._action_on_failure())
+        return step_request(self.task_id, key, command, action_on_failure=self.action_on_failure)
 
     def on_kill(self) -> None:
         """Killed before it waits in the triggerer; there, the trigger does the same."""
@@ -140,16 +140,10 @@ class SparkStepOperator(WaitingOperator):
             self.log.info("killed: cancelling step %s", self._step_id)
             self.steps(self.cluster_id).give_up(self._step_id)
 
-    def _action_on_failure(self) -> str:
-        return self.action_on_failure
-
-    def _followers(self) -> Sequence[str]:
-        return self.then
-
     def _requests_behind(self, context: Context) -> list[dict[str, Any]]:
         """Of the tasks named by `then`, with their templates rendered as they will be."""
         requests = []
-        for task_id in self._followers():
+        for task_id in self.then:
             task = self.dag.get_task(task_id).prepare_for_execution()
             if not isinstance(task, SparkStepOperator):
                 raise TypeError(f"{self.task_id}: {task_id}, named in `then`, is no SparkStepOperator")

@@ -19,7 +19,7 @@ from dermaflow_jobs.contract.metrics import History, SplitMetrics
 
 log = logging.getLogger(__name__)
 Spec = dict[str, Any]
-WIDE, NARROW = 720, 300
+WIDE, NARROW = 920, 290
 """Pixels of the plot itself: for a desk and for a phone; the page shows one of the two."""
 ORIGIN: Final = "https://page.invalid"
 """Vega gives a link without a host one of its own; this one is taken away again."""
@@ -28,6 +28,7 @@ CONFIG: Final[Spec] = {
     "font": "system-ui, sans-serif",
     "background": None,
     "view": {"stroke": None},
+    "padding": {"left": 22, "right": 14, "top": 5, "bottom": 5},
     "axis": {
         "labelColor": "currentColor", "titleColor": "currentColor", "domainColor": "currentColor",
         "tickColor": "currentColor", "gridColor": "var(--line)", "labelFontSize": 12, "titleFontSize": 12,
@@ -36,7 +37,6 @@ CONFIG: Final[Spec] = {
     "line": {"strokeWidth": 2},
     "rule": {"strokeWidth": 1.5},
     "point": {"filled": True, "size": 70, "opacity": 1},
-    "bar": {"width": 9},
 }  # fmt: skip
 
 
@@ -63,11 +63,18 @@ def over_time(rows: Sequence[Row], link: Callable[[Row], str], *, width: int) ->
     """Mean AUC with its 95 % interval, images trained on, and cost, over the date that each run stands for."""
     values = [_dot(row, link(row)) for row in rows]
     domain = _padded([row.at for row in rows])
-    x = {"field": "at", "type": "temporal", "title": None, "scale": {"type": "utc", "domain": domain}}
+    form = "%Y-%m" if rows[-1].at - rows[0].at > timedelta(days=400) else "%-d %b"
+    axis = {"format": form, "tickCount": width // 90}
+    x = {"field": "at", "type": "temporal", "title": None, "axis": axis, "scale": {"type": "utc", "domain": domain}}
     panels = [_auc_panel(values, x), _panel("n", "Images trained on", FIRST, x, mark="line", height=90)]
     if any(row.cost_usd is not None for row in rows):
-        panels.append(_panel("cost", "Cost, USD", FIRST, x, mark="bar", height=70))
-    return {"data": {"values": values}, "vconcat": [{"width": width, **panel} for panel in panels], "spacing": 14}
+        panels.append(_panel("cost", "Cost, USD", FIRST, x, mark="rule", height=70))
+    return {
+        "data": {"values": values},
+        "vconcat": [{"width": width, **panel} for panel in panels],
+        "spacing": 14,
+        "resolve": {"scale": {"x": "shared"}},
+    }
 
 
 def _dot(row: Row, url: str) -> Spec:
@@ -95,7 +102,7 @@ def _auc_panel(values: Sequence[Spec], x: Spec) -> Spec:
     points = {"y": y, "color": colour, "href": {"field": "url"}, "description": {"field": "says"}}
     return {
         "height": 200,
-        "encoding": {"x": {**x, "axis": {"labels": False, "ticks": False}}},
+        "encoding": {"x": {**x, "axis": {**x["axis"], "labels": False, "ticks": False}}},
         "layer": [
             {"mark": {"type": "line", "color": FIRST, "opacity": 0.35}, "encoding": {"y": y}},
             {"mark": {"type": "rule", "color": "currentColor", "opacity": 0.6}, "encoding": interval},
@@ -106,9 +113,12 @@ def _auc_panel(values: Sequence[Spec], x: Spec) -> Spec:
 
 def _panel(field: str, title: str, colour: str, x: Spec, *, mark: str, height: int) -> Spec:
     y = {"field": field, "type": "quantitative", "title": title, "axis": {"tickCount": 3}}
-    layers: list[Spec] = [{"mark": {"type": mark, "color": colour}, "encoding": {"y": y}}]
     if mark == "line":
-        layers.append({"mark": {"type": "point", "color": colour, "size": 30}, "encoding": {"y": y}})
+        dots = {"mark": {"type": "point", "color": colour, "size": 30}, "encoding": {"y": y}}
+        layers = [{"mark": {"type": "line", "color": colour}, "encoding": {"y": y}}, dots]
+    else:
+        bar = {"type": "rule", "color": colour, "strokeWidth": 8}
+        layers = [{"mark": bar, "encoding": {"y": {**y, "scale": {"zero": True}}, "y2": {"datum": 0}}}]
     return {"height": height, "encoding": {"x": x}, "layer": layers}
 
 
@@ -144,10 +154,16 @@ def scores(sides: Mapping[str, SplitMetrics], *, width: int) -> Spec:
     y = {"field": "score", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 220}}
     offset = {"field": "run", "scale": {"domain": runs, "paddingOuter": 0.6}}
     colour = {"field": "run", "legend": None, "scale": {"domain": runs, "range": [FIRST, SECOND]}}
-    x = {"field": "value", "type": "quantitative", "title": None, "scale": {"zero": False, "nice": True}}
+    x = {
+        "field": "value",
+        "type": "quantitative",
+        "title": None,
+        "scale": {"zero": False, "nice": True, "padding": 8},
+        "axis": {"tickCount": width // 110},
+    }
     return {
-        "width": width - 110 if width == WIDE else width - 60,
-        "height": {"step": 17},
+        "width": width - 110 if width == WIDE else width - 90,
+        "height": {"step": 12},
         "data": {"values": values},
         "encoding": {"y": y, "yOffset": offset, "color": colour},
         "layer": [

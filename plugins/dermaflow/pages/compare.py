@@ -64,7 +64,7 @@ def compare(
         sides=(a, b),
         same_dataset=same,
         scores=score_rows(a.valid, b.valid),
-        paired=_paired(a.record, b.record),
+        paired=_paired(results, a.record, b.record),
         options=_options(a.spec, b.spec),
         chart=charts.both_widths(
             lambda width: charts.scores({side.record.run_key: side.valid for side in (a, b)}, width=width)
@@ -105,12 +105,16 @@ def score_rows(a: SplitMetrics, b: SplitMetrics) -> list[ScoreRow]:
     ]
 
 
-def _paired(a: LedgerRecord, b: LedgerRecord) -> tuple[str, Comparison] | None:
-    """On the same images, where one of the two was once the other's challenger: its key, and what was found."""
-    for challenger, champion in ((b, a), (a, b)):
-        found = challenger.promotion.comparison if challenger.promotion else None
-        if found and champion.run_key in {found.champion, found.champion.partition("@")[0]}:
-            return challenger.run_key, found
+def _paired(results: Results, a: LedgerRecord, b: LedgerRecord) -> tuple[str, Comparison] | None:
+    """On the same images, where one of the two was once the other's challenger: its key, and what was found.
+
+    A comparison names the very model; which run that was is in the history of champions.
+    """
+    found = [(one, other, one.promotion and one.promotion.comparison) for one, other in ((b, a), (a, b))]
+    runs = {one.name: one.run_key for one in results.champions()} if any(each for _, _, each in found) else {}
+    for challenger, champion, comparison in found:
+        if comparison and runs.get(comparison.champion, comparison.champion) == champion.run_key:
+            return challenger.run_key, comparison
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -89,8 +90,9 @@ def words(name: str) -> str:
 
 
 def run_name(run_key: str) -> str:
-    """Without the DAG's id."""
-    return run_key.partition("=")[2] or run_key
+    """Without the DAG's id; a date as people write one."""
+    name = run_key.partition("=")[2] or run_key
+    return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-\d\dZ$", r"\1 \2:\3", name)
 
 
 ENVIRONMENT = Environment(
