@@ -162,9 +162,11 @@ def test_what_cannot_be_scored_costs_nothing(
 
 
 def test_drawn_images_may_be_scored_by_a_drawn_champion(scene: Scene) -> None:
-    """As the demo's are."""
+    """As the demo's are; what is no image at all is the step's to count, not a reason to refuse."""
     scene.crown(synthetic=True)
     scene.put("incoming/1.jpg", DRAWN)
+    scene.put("incoming/broken.jpg", b"no")
+    scene.put("incoming/notes.txt", b"remember the milk")
     assert scene.check().score
 
 

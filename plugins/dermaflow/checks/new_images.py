@@ -19,6 +19,8 @@ LOOKED_AT: Final = 1000
 SAMPLE: Final = 8
 HEAD_BYTES: Final = 65_536
 """EXIF stands at the beginning of a file."""
+IMAGE_FILES: Final = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"BM", b"GIF8", b"RIFF")
+"""How JPEG, PNG, TIFF, BMP, GIF and WebP begin."""
 TRAIN: Final = "run lesion_training: its model becomes the champion by itself"
 
 
@@ -50,7 +52,7 @@ def check_new_images(storage: Storage, folder: str, champion: Champion | None) -
         return [Problem(where, "holds no objects", "upload images there, or name another folder in the param images")]
     if champion is None or not champion.synthetic:
         return []
-    real = [key for key in _spread(keys) if not _is_drawn(client, layout.bucket, key)]
+    real = [key for key in _spread(keys) if _is_photo(client, layout.bucket, key)]
     if not real:
         return []
     found = f"the champion learned from drawn images, and {layout.uri(real[0])} does not say of itself that it is drawn"
@@ -68,6 +70,7 @@ def _spread(keys: Sequence[str]) -> Sequence[str]:
     return [keys[place] for place in sorted(places)]
 
 
-def _is_drawn(client: Any, bucket: str, key: str) -> bool:
+def _is_photo(client: Any, bucket: str, key: str) -> bool:
+    """An image file that does not say of itself that it was drawn. What is none is a failure for the step to count."""
     body = client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{HEAD_BYTES - 1}")["Body"].read()
-    return SYNTHETIC_SOFTWARE.encode() in body
+    return body.startswith(IMAGE_FILES) and SYNTHETIC_SOFTWARE.encode() not in body
