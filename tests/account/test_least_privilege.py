@@ -15,7 +15,9 @@ from account.test_deployment import read
 from dermaflow_jobs.contract.s3_layout import Layout
 
 REPO = Path(__file__).parents[2]
-WITHOUT_RESOURCES = re.compile(r"^(ec2:Describe|elasticmapreduce:(List|Describe|RunJobFlow|AddTags)|servicequotas:Get)")
+WITHOUT_RESOURCES = re.compile(
+    r"^(ec2:Describe|elasticmapreduce:(List|Describe|RunJobFlow|AddTags)|servicequotas:Get|pricing:GetProducts)"
+)
 """Actions that IAM lets name no resource; they are bound by a tag or the region instead."""
 ARGUMENTS = {
     "folder": "incoming/", "number": 1, "step": "train", "run_key": "r",
