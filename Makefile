@@ -31,7 +31,7 @@ CODE := dags plugins jobs infra tests
 TESTS := PYTHONPATH=tests:infra:plugins $(CONTROL)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test test-jobs test-control chaos bench-overhead bench-bootstrap bench-preprocess
+.PHONY: help setup demo up down status test test-jobs test-control test-backfill chaos bench-overhead bench-bootstrap bench-preprocess
 .PHONY: deploy doctor destroy compose-env compose-check mwaa test-aws screenshots lint format lock clean
 
 help: ## list the targets
@@ -94,7 +94,10 @@ test-jobs: setup
 	$(JOBS)/python -m pytest tests/jobs
 
 test-control: setup
-	$(CONTROL)/python -m pytest tests --ignore tests/jobs
+	$(CONTROL)/python -m pytest tests --ignore tests/jobs --ignore tests/backfill
+
+test-backfill: setup ## weeks backfilled through the real Airflow, twice; five minutes
+	$(CONTROL)/python -m pytest tests/backfill
 
 test-aws: setup ## EMR's lifecycle tests on a real account, about 0.25 USD: DERMAFLOW_AWS_TESTS=1
 	$(CONTROL)/python -m pytest tests/local_aws/test_emr_anywhere.py

@@ -20,7 +20,7 @@ from dermaflow_jobs.contract.champion import Champion
 from dermaflow_jobs.contract.ledger import LedgerRecord
 from dermaflow_jobs.contract.s3_layout import Layout
 from dermaflow_jobs.contract.steps import PreprocessReport
-from local_stack import airflow, aws, stack
+from local_stack import airflow, aws, processes, stack
 from local_stack.airflow import AirflowApi
 from local_stack.config import BUCKET, REPO, StackConfig, load_config
 
@@ -31,6 +31,7 @@ CLASSES = ("melanoma", "nevus", "seborrheic_keratosis")
 ARRIVALS = {"2026-08-05": 12, "2026-08-12": 6, "2026-08-19": 9, "2026-09-30": 3}
 """Day → images of each class that came then."""
 SLOTS = 2
+WRITERS = ("scheduler", "triggerer", "dag-processor")
 
 
 @dataclass
@@ -44,11 +45,19 @@ class Backfill:
     passes: list[dict[str, LedgerRecord]] = field(default_factory=list)
 
     def create(self, *args: str) -> None:
-        """As the README prints it."""
+        """As the README prints it.
+
+        SQLite lets one program write at a time and refuses the command otherwise, so the others pause meanwhile;
+        PostgreSQL, which an installation has, needs no such thing.
+        """
         command = [str(airflow.AIRFLOW), "backfill", "create", "--dag-id", DAG_ID]
         command += ["--from-date", "2026-08-03", "--to-date", "2026-08-18", *args]
+        for name in WRITERS:
+            processes.stop(self.config, name)
         done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+        airflow.start(self.config, self.env)
+        stack.wait(self.config)
 
     def watch(self, wanted: int, *, seconds: float = 400) -> list[dict[str, Any]]:
         """Until so many runs have ended and none goes on."""
@@ -124,7 +133,7 @@ def backfill(tmp_path_factory: pytest.TempPathFactory, code: Path) -> Iterator[B
             api.wait_for_dag(DAG_ID)
             env = os.environ | airflow.environment(config, scheduled=True) | own
             ours = Backfill(config, env, api)
-            ours.create()  # before anything runs: SQLite has one writer at a time
+            ours.create()
             api.unpause(DAG_ID)
             ours.watch(4)
             ours.passes.append(ours.ledger())
