@@ -5,6 +5,8 @@ PYTHON ?= python3.11
 DATA ?=
 # Synthetic images a class for `make demo`.
 PER_CLASS ?= 200
+# Recipes that `make reproduce` trains: 2021, small, short, full.
+RECIPES ?= 2021 short
 # Parameters of the demo's run as JSON, e.g. CONF='{"epochs": 3}'.
 CONF ?= {}
 # Sides of the square that `make bench-preprocess` measures at, in pixels.
@@ -32,7 +34,7 @@ TESTS := PYTHONPATH=tests:infra:plugins $(CONTROL)/python -m
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test test-jobs test-control test-backfill chaos bench-overhead bench-bootstrap bench-preprocess
-.PHONY: deploy doctor destroy compose-env compose-check mwaa test-aws screenshots lint format lock clean
+.PHONY: deploy doctor destroy compose-env compose-check mwaa test-aws bench-train reproduce screenshots lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 18
@@ -107,6 +109,13 @@ chaos: setup ## the real DAG under ninety faults, a row each; about an hour
 
 bench-overhead: setup ## idle time and API calls of a cluster: ours and the provider's stock operators
 	$(TESTS) bench.overhead
+
+bench-train: setup ## images a second of the training loop, beside its bound and Keras's own ways
+	$(JOBS)/python -m dermaflow_jobs.measure.train_speed
+
+reproduce: setup ## the 2021 network and our recipe on real images, by validation split and cross-validation
+	@test -n "$(DATA)" || { echo "name a folder of images: make reproduce DATA=../shared/data/isic2017"; exit 1; }
+	$(JOBS)/python -m dermaflow_jobs.measure.reproduce --data "$(DATA)" --recipes $(RECIPES)
 
 bench-bootstrap: setup ## seconds to build a node's environment and to unpack its archive
 	$(TESTS) bench.bootstrap

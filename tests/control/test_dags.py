@@ -97,6 +97,16 @@ def test_every_step_brings_along_those_that_follow(training: DAG) -> None:
     assert {step.action_on_failure for step in steps} == {"CANCEL_AND_WAIT"}
 
 
+def test_a_sweep_lies_between_the_dataset_and_the_training(training: DAG) -> None:
+    """Mapped over the plan. Without trials the mapped task is skipped, and `train` runs all the same."""
+    trial = training.get_task("trial")
+    assert trial.is_mapped
+    assert {"plan_sweep", "preprocess"} <= trial.upstream_task_ids
+    assert trial.downstream_task_ids == {"sweep_done"}
+    done = training.get_task("sweep_done")
+    assert (done.trigger_rule, done.downstream_task_ids) == (TriggerRule.NONE_FAILED, {"train"})
+
+
 def test_the_reaper_is_on_from_the_start(dags: dict[str, DAG]) -> None:
     """Airflow pauses new DAGs; a safety net that somebody has to remember is none."""
     reaper = dags["emr_reaper"]

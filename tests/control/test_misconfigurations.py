@@ -220,6 +220,38 @@ def more_workers_than_nodes(s: Setup) -> None:
     s.form |= {"train_workers": 4, "core_count": 2}
 
 
+def trials_side_by_side_on_too_few_nodes(s: Setup) -> None:
+    s.form |= {"sweep_trials": 6, "sweep_parallel": 4, "core_count": 2}
+
+
+def more_trials_than_the_primary_can_drive(s: Setup) -> None:
+    s.form |= {"sweep_trials": 8, "sweep_parallel": 8, "core_count": 8}
+
+
+def more_trials_than_combinations(s: Setup) -> None:
+    s.form |= {"sweep_trials": 5, "sweep_space": {"ema": [0.9, 0.99], "augment": [True, False]}}
+
+
+def sweep_of_an_unknown_option(s: Setup) -> None:
+    s.form |= {"sweep_trials": 2, "sweep_space": {"momentum": [0.9]}}
+
+
+def sweep_out_of_range(s: Setup) -> None:
+    s.form |= {"sweep_trials": 2, "sweep_space": {"learning_rate": {"low": 0.1, "high": 3}}}
+
+
+def backbone_without_weights(s: Setup) -> None:
+    s.form |= {"model": "ResNet50V2"}
+
+
+def weights_that_are_not_there(s: Setup) -> None:
+    s.form |= {"model": "ResNet50V2", "backbone_weights": f"s3://{s.bucket}/resnet50v2_notop.h5"}
+
+
+def image_too_small_for_the_network(s: Setup) -> None:
+    s.form |= {"model": "Xception", "backbone_weights": "s3://weights/xception_notop.h5", "image_size": 64}
+
+
 def nodes_too_small(s: Setup) -> None:
     s.form["core_type"] = "c5.large"
     s.monkeypatch.setitem(INSTANCE_TYPES, "c5.large", InstanceType("c5.large", 2, 4096, 0.1))
@@ -259,6 +291,14 @@ CASES = [
     (instance_type_not_for_emr, "does not run on it", "take e.g."),
     (subnet_missing, "subnet-0123456789abcdef0", "account and region"),
     (more_workers_than_nodes, "4 workers for 2 core nodes", "set core_count to 4"),
+    (trials_side_by_side_on_too_few_nodes, "need 4 core nodes", "set core_count to 4"),
+    (more_trials_than_the_primary_can_drive, "no room for 8 drivers", "larger primary_type"),
+    (more_trials_than_combinations, "sweep_space", "only 4 combinations"),
+    (sweep_of_an_unknown_option, "do not go together", "momentum is no training option"),
+    (sweep_out_of_range, "do not go together", "less than or equal to 1"),
+    (backbone_without_weights, "do not go together", "needs backbone_weights"),
+    (weights_that_are_not_there, "cannot be read", "upload the network's weights"),
+    (image_too_small_for_the_network, "image_size", "Xception needs at least 71"),
     (nodes_too_small, "c5.large leaves", "take a type"),
     (too_dear, "the limit is 5.00 USD", "raise the limit"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -57,6 +58,7 @@ def test_every_parameter_of_a_run_is_in_the_readme_with_its_default() -> None:
             row = re.search(rf"^\| `{name}` \|(.*)$", README, re.MULTILINE)
             assert row, f"{part}.{name} is not in the README's table of parameters"
             default = ", ".join(field.default) if isinstance(field.default, tuple) else field.default
+            default = json.dumps(default) if isinstance(default, dict) else default
             assert f"`{default}`" in row[1], f"{name}: the README says {row[1]}, the code {default}"
 
 

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from dermaflow_jobs.contract.base import Value
 from dermaflow_jobs.contract.dataset import Split
+from dermaflow_jobs.contract.trials import Trial
 
 
 class Interval(Value):
@@ -81,6 +82,10 @@ class Metrics(Value):
     synthetic: bool
     train_images: int
     splits: dict[Split, SplitMetrics]
+    cross_validation: SplitMetrics | None = None
+    """Where folds were trained: of the training split's images, each by the network that had not seen it."""
+    trials: tuple[Trial, ...] = ()
+    """Of a sweep, all of them."""
     created_at: AwareDatetime
 
 
@@ -99,5 +104,10 @@ class Epoch(Value):
 class History(Value):
     version: Literal[1] = 1
     epochs: tuple[Epoch, ...]
+    """Where folds were trained: their mean, as far as all of them went."""
     best_epoch: int
-    """Whose weights were kept."""
+    """Whose weights were kept. Of folds: the last that all of them reached."""
+    folds: tuple[History, ...] = ()
+    """Each scored on its own part of the training split."""
+    cross_validation: SplitMetrics | None = None
+    """As in `Metrics`."""

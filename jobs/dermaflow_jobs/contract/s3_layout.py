@@ -100,6 +100,24 @@ class Layout:
     def step_failure(self, run_key: str, step: str) -> str:
         return f"{self.step_prefix(run_key, step)}failure.json"
 
+    # trials of a sweep
+    def trials_prefix(self, run_key: str) -> str:
+        return f"{self.run_prefix(run_key)}trials/"
+
+    def trial_prefix(self, run_key: str, trial: int) -> str:
+        return f"{self.trials_prefix(run_key)}{trial:03d}/"
+
+    def trial_history(self, run_key: str, trial: int) -> str:
+        """Overwritten after every epoch, for the other trials to compare themselves with."""
+        return f"{self.trial_prefix(run_key, trial)}history.json"
+
+    def trial_model(self, run_key: str, trial: int) -> str:
+        return f"{self.trial_prefix(run_key, trial)}model.keras"
+
+    def trial_report(self, run_key: str, trial: int) -> str:
+        """Written last: a trial without it is not over."""
+        return f"{self.trial_prefix(run_key, trial)}report.json"
+
     def checkpoints_prefix(self, run_key: str) -> str:
         return f"{self.run_prefix(run_key)}checkpoints/"
 

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from dermaflow_jobs.contract.base import Value
+from dermaflow_jobs.contract.options.sweep import TrialValue
 
 StepName = Literal["verify", "preprocess", "train", "evaluate", "score"]
+
+
+def step_key(step: StepName, trial: int | None = None) -> str:
+    """The name below which a step keeps its report, progress and failure in S3; each trial of a sweep its own."""
+    return step if trial is None else f"{step}-trial-{trial:03d}"
 
 
 class NodePython(Value):
@@ -42,6 +50,10 @@ class TrainReport(Value):
     epochs: int
     images_per_second: float
     seconds: float
+    trial: int | None = None
+    """The trial of a sweep whose network this is."""
+    given: dict[str, TrialValue] = Field(default_factory=dict)
+    """What that trial changed of the run's training options."""
 
 
 class EvaluateReport(Value):

@@ -13,6 +13,7 @@ from dermaflow_jobs.contract.metrics import History, Interval, Metrics, SplitMet
 from dermaflow_jobs.contract.options import RunOptions
 from dermaflow_jobs.contract.run_spec import RunSpec
 from dermaflow_jobs.contract.steps import TrainReport
+from dermaflow_jobs.contract.trials import Trial
 from dermaflow_jobs.evaluate import figures
 from dermaflow_jobs.evaluate.predictions import Predictions
 from dermaflow_jobs.evaluate.samples import Sample
@@ -61,15 +62,15 @@ def card(contents: CardContents) -> str:
         f"<p>{metrics.created_at:%Y-%m-%d %H:%M} UTC. {LIMITS[0]}</p>",
         f'<p class="loud">{loud}</p>' if metrics.synthetic else "",
         *(_split(split, scores, contents) for split, scores in metrics.splits.items()),
+        _cross_validation(metrics),
         "<h2>How it learned</h2>",
         f"<figure>{figures.learning_curves(contents.history)}</figure>",
         _learned(contents),
+        _trials(metrics.trials),
         f"<h2>What it cost</h2><p>{cost_in_card()}</p>",
         "<h2>What it learned from</h2>",
         _dataset(contents.manifest),
-        "<h2>Samples of the validation split</h2>",
-        "<p>Warm: covering this part lowers the answer's probability.</p>",
-        f'<div class="row">{"".join(_sample(one, heat, metrics.classes) for one, heat in contents.samples)}</div>',
+        _samples(contents),
         "<h2>Limits</h2>",
         f"<ul>{''.join(f'<li>{escape(limit)}</li>' for limit in LIMITS)}</ul>",
         "<h2>Made again with</h2>",
@@ -104,6 +105,38 @@ def _split(split: Split, scores: SplitMetrics, contents: CardContents) -> str:
         + '<div class="row">'
         + "".join(f"<figure>{svg}<figcaption>{title}</figcaption></figure>" for title, svg in drawn.items())
         + f"</div>{_operating_points(scores)}{_subgroups(scores)}"
+    )
+
+
+def _cross_validation(metrics: Metrics) -> str:
+    scores = metrics.cross_validation
+    if scores is None:
+        return ""
+    head = f"<h2>Cross-validation on the train split, {scores.images:,} images</h2>"
+    return f"{head}<p>Each image by the network that did not learn from it.</p>{_scores(scores)}{_classes(scores)}"
+
+
+def _trials(trials: Sequence[Trial]) -> str:
+    if not trials:
+        return ""
+    names = list(dict.fromkeys(name for trial in trials for name in trial.given))
+    rows = [
+        (str(trial.number), *(str(trial.given.get(name, "")) for name in names), trial.state, str(trial.epochs),
+         _number(trial.mean_auc))
+        for trial in sorted(trials, key=lambda each: -(each.mean_auc or 0.0))
+    ]  # fmt: skip
+    head = ("Trial", *(name.replace("_", " ") for name in names), "Ended", "Epochs", "Mean AUC")
+    return f"<h3>Trials of the sweep, the best first</h3>{_table(head, rows)}"
+
+
+def _samples(contents: CardContents) -> str:
+    if not contents.samples:
+        return ""
+    shown = "".join(_sample(one, heat, contents.metrics.classes) for one, heat in contents.samples)
+    return (
+        "<h2>Samples of the validation split</h2>"
+        "<p>Right and wrong. Warm: covering this part lowers the answer's probability.</p>"
+        f'<div class="row">{shown}</div>'
     )
 
 
@@ -164,13 +197,14 @@ def _subgroups(scores: SplitMetrics) -> str:
 
 def _learned(contents: CardContents) -> str:
     trained = contents.trained
-    recipe = contents.spec.options.train.model_dump(mode="json")
+    cluster = contents.spec.options.cluster
+    recipe = contents.spec.options.train.model_dump(mode="json") | trained.given
     facts = {
         "Parameters": f"{trained.parameters:,}",
         "Workers": str(trained.workers),
         "Epochs": f"{trained.epochs}, weights of epoch {contents.history.best_epoch}",
         "Time": f"{trained.seconds:,.0f} s, {trained.images_per_second:,.0f} images/s",
-        "Cluster": f"{contents.spec.options.cluster.core_count} × {contents.spec.options.cluster.core_type}",
+        "Cluster": f"{cluster.core_count} × {cluster.core_type}",
     }
     return _facts(facts | {name.replace("_", " ").capitalize(): str(value) for name, value in recipe.items()})
 

@@ -18,6 +18,7 @@ from dermaflow_jobs.evaluate.calibration import reliability
 from dermaflow_jobs.evaluate.predictions import Predictions
 
 COLOURS = ("#b3261e", "#1f6feb", "#2e7d32", "#8e44ad", "#b26a00", "#00838f")
+THIN: dict[str, Any] = {"color": COLOURS[0], "linewidth": 0.5, "alpha": 0.5, "label": "_fold"}
 STYLE: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
 
 
@@ -47,12 +48,14 @@ def learning_curves(history: History) -> str:
     epochs = [epoch.epoch for epoch in history.epochs]
     axes.plot(epochs, [epoch.loss for epoch in history.epochs], color=COLOURS[1], label="training loss")
     axes.plot(epochs, [epoch.valid_loss for epoch in history.epochs], color=COLOURS[0], label="validation loss")
+    for fold in history.folds:
+        axes.plot([epoch.epoch for epoch in fold.epochs], [epoch.valid_loss for epoch in fold.epochs], **THIN)
     right = axes.twinx()
     auc = [np.nan if epoch.mean_auc is None else epoch.mean_auc for epoch in history.epochs]
     right.plot(epochs, auc, color=COLOURS[2], linestyle="--", label="mean AUC")
     right.set_ylabel("Mean AUC, validation")
     right.set_ylim(top=1)
-    lines = [*axes.get_lines(), *right.get_lines()]
+    lines = [line for line in (*axes.get_lines(), *right.get_lines()) if str(line.get_label())[0] != "_"]
     axes.legend(lines, [str(line.get_label()) for line in lines], frameon=False, loc="best")
     return _svg(figure)
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 from dermaflow_jobs.contract.dataset import Split
 from dermaflow_jobs.contract.metrics import History, Metrics
 from dermaflow_jobs.contract.steps import TrainReport
@@ -23,6 +25,7 @@ from dermaflow_jobs.predict.ensemble import Ensemble
 from dermaflow_jobs.predict.heat_map import occlusion, overlay
 from dermaflow_jobs.runtime.errors import JobError
 from dermaflow_jobs.runtime.progress import ProgressReporter
+from dermaflow_jobs.train.choose import read_trials
 from dermaflow_jobs.train.shards import local_shards
 
 PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "scikit-learn")
@@ -35,7 +38,7 @@ def evaluate_on(worker: EvaluateWorker) -> Metrics:
         progress = ProgressReporter(worker.store, worker.run_key, "evaluate")
         predictions = {split: _predict(worker, model, split, folder, progress) for split in worker.splits}
         metrics = _metrics(worker, model, predictions)
-        rows = choose(predictions["valid"])
+        rows = choose(predictions["valid"]) if worker.spec.options.evaluate.card_images else []
         paths = local_shards(worker.store, worker.manifest, "valid", folder)
         samples = fetch(predictions["valid"], rows, paths, worker.manifest.image_size)
         pictures = []
@@ -81,7 +84,9 @@ def _predict(
 
 
 def _metrics(worker: EvaluateWorker, model: Ensemble, predictions: dict[Split, Predictions]) -> Metrics:
-    manifest = worker.manifest
+    manifest, store = worker.manifest, worker.store
+    history = store.get(store.layout.history(worker.run_key), History)
+    trials = read_trials(store, worker.run_key, worker.spec.options.sweep.sweep_trials)
     return Metrics(
         run_key=worker.run_key,
         dataset_id=manifest.dataset_id,
@@ -90,14 +95,21 @@ def _metrics(worker: EvaluateWorker, model: Ensemble, predictions: dict[Split, P
         model=model.info.architecture,
         synthetic=manifest.synthetic,
         train_images=manifest.images("train"),
+        cross_validation=history.cross_validation,
+        trials=tuple(report.trial for report in trials),
         splits=score_splits(predictions, manifest.classes, temperature=model.info.temperature),
         created_at=datetime.now(UTC),
     )
 
 
 def _heat_map(model: Ensemble, sample: Sample) -> str:
-    heat = occlusion(lambda images: model.one_view(images)[:, sample.predicted], sample.pixels)
+    heat = occlusion(lambda images: _one_answer(model, images, sample), sample.pixels)
     return figures.png(overlay(sample.pixels, heat))
+
+
+def _one_answer(model: Ensemble, images: np.ndarray, sample: Sample) -> np.ndarray:
+    beside = np.repeat(sample.details[None], len(images), axis=0)
+    return model.one_view(images, beside)[:, sample.predicted]
 
 
 def _publish_card(

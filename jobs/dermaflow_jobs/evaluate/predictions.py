@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dermaflow_jobs.models.registry import takes_details, with_details
 from dermaflow_jobs.train.records import decode_with_names
 
 BATCH = 64
@@ -73,6 +74,8 @@ def _predict(model: keras.Model, batch: dict[str, tf.Tensor]) -> Predictions:
     def text(name: str) -> np.ndarray:
         return np.array([value.decode() for value in batch[name].numpy()], dtype=np.str_)
 
+    images, details = tf.cast(batch["image"], tf.float32), batch["details"] if takes_details(model) else None
+    inputs = with_details(images, details)
     return Predictions(
         image_ids=text("image_id"),
         keys=text("key"),
@@ -80,5 +83,5 @@ def _predict(model: keras.Model, batch: dict[str, tf.Tensor]) -> Predictions:
         ages=batch["age"].numpy(),
         sexes=text("sex"),
         labels=batch["label"].numpy(),
-        probabilities=np.asarray(model.predict_on_batch(tf.cast(batch["image"], tf.float32)), np.float64),
+        probabilities=np.asarray(model.predict_on_batch(inputs), np.float64),
     )

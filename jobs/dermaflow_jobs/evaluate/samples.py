@@ -19,6 +19,8 @@ class Sample:
     probabilities: np.ndarray
     pixels: np.ndarray
     """uint8 (size, size, 3)"""
+    details: np.ndarray
+    """As `models.details.encode` gives them."""
 
     @property
     def predicted(self) -> int:
@@ -48,16 +50,17 @@ def fetch(predictions: Predictions, rows: list[int], paths: Iterable[str], image
             for place, key in enumerate(batch["key"].numpy()):
                 row = wanted.get(key.decode())
                 if row is not None:
-                    found[row] = _sample(predictions, row, batch["image"][place].numpy())
+                    found[row] = _sample(predictions, row, batch["image"][place], batch["details"][place])
         if len(found) == len(wanted):
             break
     return [found[row] for row in rows if row in found]
 
 
-def _sample(predictions: Predictions, row: int, pixels: np.ndarray) -> Sample:
+def _sample(predictions: Predictions, row: int, pixels: tf.Tensor, details: tf.Tensor) -> Sample:
     return Sample(
         image_id=str(predictions.image_ids[row]),
         label=int(predictions.labels[row]),
         probabilities=predictions.probabilities[row],
-        pixels=pixels,
+        pixels=pixels.numpy(),
+        details=details.numpy(),
     )

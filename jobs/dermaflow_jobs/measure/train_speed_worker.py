@@ -1,4 +1,4 @@
-"""One process of `train_speed`: one method, timed; prints its speed as JSON."""
+"""One process of `train_speed`: prints the speeds of its timed epochs as JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 from dermaflow_jobs.contract.options import TrainOptions
 from dermaflow_jobs.measure.drawn_shards import write_noise
-from dermaflow_jobs.models.registry import ARCHITECTURES, build_logits
+from dermaflow_jobs.models.registry import ARCHITECTURES, Design, build_logits
 from dermaflow_jobs.runtime.placement import Placement
 from dermaflow_jobs.train.loop import Training
 from dermaflow_jobs.train.problem import Problem
@@ -27,12 +28,12 @@ IMAGES = 300
 
 
 def main(task: dict[str, Any]) -> None:
-    method: str = task["method"]
-    speed = _with_our_loop(task) if method in {"bound", "ours", "two_workers"} else _with_fit(task)
-    sys.stdout.write(json.dumps({"images_per_second": speed}) + "\n")
+    ours = task["method"] in {"ours", "two_workers"}
+    speeds = _with_our_loop(task) if ours else {task["method"]: _with_fit(task)}
+    sys.stdout.write(json.dumps(speeds) + "\n")
 
 
-def _with_our_loop(task: dict[str, Any]) -> float:
+def _with_our_loop(task: dict[str, Any]) -> dict[str, list[float]]:
     options = TrainOptions(
         model=task["model"],
         batch_size=task["batch_size"],
@@ -46,24 +47,31 @@ def _with_our_loop(task: dict[str, Any]) -> float:
     training = Training(problem_without_files, Placement(task["rank"], tuple(task["addresses"])))
     files = write_noise(folder, classes=CLASSES, images=IMAGES, size=task["image_size"])
     training.problem = Problem(options, ("a", "b", "c"), task["image_size"], files, ())
-    batches = training.batches()
-    if task["method"] == "bound":
-        batches = repeat(next(batches))
-    return _timed(lambda: training.run_epoch(batches, lambda *_: None), training.problem.samples_per_epoch)
+    sources = {task["method"]: training.batches()}
+    if task["method"] == "ours":
+        sources["bound"] = repeat(next(sources["ours"]))
+    speeds: dict[str, list[float]] = {method: [] for method in sources}
+    for epoch in range(1 + task["epochs"]):
+        for method, batches in sources.items():
+            seconds = _seconds(partial(training.run_epoch, batches, lambda *_: None))
+            if epoch:
+                speeds[method].append(training.problem.samples_per_epoch / seconds)
+    return speeds
 
 
-def _with_fit(task: dict[str, Any]) -> float:
+def _with_fit(task: dict[str, Any]) -> list[float]:
     size, batch = task["image_size"], task["batch_size"]
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (CLASSES * IMAGES, size, size, 3), np.uint8)
     labels = keras.utils.to_categorical(np.arange(len(images)) % CLASSES, CLASSES)
-    model = build_logits(task["model"], image_size=size, classes=CLASSES)
+    model = build_logits(Design(task["model"], size, CLASSES))
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.05)
     optimizer = keras.optimizers.AdamW(1e-3, use_ema=True)
     model.compile(optimizer=optimizer, loss=loss)
     source = _generator(images, labels, batch) if "generator" in task["method"] else _layers(images, labels, batch)
     passes = max(1, task["steps"] * batch // len(images))
-    return _timed(lambda: model.fit(source, epochs=passes, verbose=0), passes * len(images))
+    seconds = [_seconds(partial(model.fit, source, epochs=passes, verbose=0)) for _ in range(1 + task["epochs"])]
+    return [passes * len(images) / each for each in seconds[1:]]
 
 
 def _generator(images: np.ndarray, labels: np.ndarray, batch: int) -> Any:
@@ -99,11 +107,10 @@ def _layers(images: np.ndarray, labels: np.ndarray, batch: int) -> tf.data.Datas
     ).prefetch(4)
 
 
-def _timed(epoch: Callable[[], object], images: int) -> float:
-    epoch()
+def _seconds(epoch: Callable[[], object]) -> float:
     began = time.monotonic()
     epoch()
-    return images / (time.monotonic() - began)
+    return time.monotonic() - began
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from keras import KerasTensor
 
 DRAWS = 12
-"""Uniform numbers in [0, 1) that an image's augmentation is a function of."""
+"""Uniform numbers in [0, 1) that a sample's variation is a function of; the last one is not the image's."""
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G, B in brightness (ITU-R BT.601)."""

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dermaflow_jobs.models import efficientnet_lite0, seed_cnn, small_cnn
+from dermaflow_jobs.models import backbones, efficientnet_lite0, seed_cnn, small_cnn
 from dermaflow_jobs.models.augment import GENTLE, STRONG, AugmentRanges
+from dermaflow_jobs.models.details import WIDTH, add_details
 from dermaflow_jobs.runtime.errors import JobError
 
 if TYPE_CHECKING:
     import keras
     from keras import KerasTensor
 
+Build = Callable[[int, int, bool, Path | None], "keras.Model"]
+
+
+def _with_own_weights(build: Callable[[int, int, bool], keras.Model]) -> Build:
+    return lambda image_size, classes, synchronized, _: build(image_size, classes, synchronized)
+
 
 @dataclass(frozen=True)
 class Architecture:
-    """`build(image_size, classes, synchronized)` gives a model from RGB (batch, size, size, 3) in 0…255 to logits.
+    """`build(image_size, classes, synchronized, weights)` gives a model from RGB (batch, size, size, 3) in 0…255 to
+    logits; its last layer is called `logits`.
 
     `synchronized`: batch statistics are taken over all replicas, so that a batch means the same however it is split.
+    `weights`: a file, for those that do not bring their own.
     """
 
-    build: Callable[[int, int, bool], keras.Model]
+    build: Build
     min_size: int
     """Smallest image side in pixels that every layer still has something to see of."""
     augmentation: AugmentRanges
@@ -31,11 +42,26 @@ class Architecture:
 
 ARCHITECTURES = MappingProxyType(
     {
-        "seed_cnn": Architecture(seed_cnn.build, seed_cnn.MIN_SIZE, GENTLE),
-        "small_cnn": Architecture(small_cnn.build, small_cnn.MIN_SIZE, GENTLE),
-        "efficientnet_lite0": Architecture(efficientnet_lite0.build, efficientnet_lite0.MIN_SIZE, STRONG),
+        "seed_cnn": Architecture(_with_own_weights(seed_cnn.build), seed_cnn.MIN_SIZE, GENTLE),
+        "small_cnn": Architecture(_with_own_weights(small_cnn.build), small_cnn.MIN_SIZE, GENTLE),
+        "efficientnet_lite0": Architecture(
+            _with_own_weights(efficientnet_lite0.build), efficientnet_lite0.MIN_SIZE, STRONG
+        ),
+        **{name: Architecture(backbones.builder(name), backbones.min_size(name), STRONG) for name in backbones.NAMES},
     }
 )
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a network is built from."""
+
+    name: str
+    image_size: int
+    classes: int
+    weights: Path | None = None
+    frozen_share: float = 0.0
+    use_age_sex: bool = False
 
 
 def check_image_size(name: str, image_size: int) -> None:
@@ -48,27 +74,90 @@ def check_image_size(name: str, image_size: int) -> None:
         )
 
 
-def build_logits(name: str, *, image_size: int, classes: int, synchronized: bool = False) -> keras.Model:
-    """Before training; random weights come from Keras's global seed. Raises JobError where images are too small."""
-    check_image_size(name, image_size)
-    return ARCHITECTURES[name].build(image_size, classes, synchronized)
+def build_logits(design: Design, *, synchronized: bool = False, mixed_precision: bool = False) -> keras.Model:
+    """Before training; random weights come from Keras's global seed.
+
+    Raises JobError where images are too small, WeightsError where weights do not fit.
+    """
+    check_image_size(design.name, design.image_size)
+    with _precision("mixed_bfloat16" if mixed_precision else "float32"):
+        build = ARCHITECTURES[design.name].build
+        network = build(design.image_size, design.classes, synchronized, design.weights)
+        network = add_details(network) if design.use_age_sex else network
+    _freeze(network, design.frozen_share)
+    return network
 
 
-def as_classifier(network: keras.Model, *, temperature: float = 1.0, eight_views: bool = False) -> keras.Model:
-    """The finished model, sharing the network's weights: softmax(logits / temperature).
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    import keras
 
-    With eight views, logits are the mean over the image's flips and quarter turns; dermoscopy has no up.
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _freeze(network: keras.Model, share: float) -> None:
+    """The first `share` of the layers that have weights keep theirs, batch statistics included."""
+    layers = [layer for layer in _leaves(network) if layer.weights]
+    for layer in layers[: round(share * len(layers))]:
+        layer.trainable = False
+
+
+def _leaves(network: keras.Model) -> Iterator[keras.Layer]:
+    import keras
+
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer)
+        else:
+            yield layer
+
+
+def as_classifier(
+    *networks: keras.Model, temperature: float = 1.0, eight_views: bool = False, name: str = "classifier"
+) -> keras.Model:
+    """The finished model, sharing the networks' weights: softmax(mean of logits / temperature).
+
+    With eight views, logits are also the mean over the image's flips and quarter turns; dermoscopy has no up.
     """
     import keras
 
-    image = keras.Input(network.input_shape[1:], name="image")
-    if eight_views:
-        each = [network(view) for view in _dihedral(image)]
-        logits = keras.layers.Average(name="mean_of_views")(each)
-    else:
-        logits = network(image)
+    if len(networks) > 1:  # a model's parts must not share a name
+        networks = tuple(keras.Model(one.input, one.output, name=f"network_{i}") for i, one in enumerate(networks))
+    image = keras.Input(_image_shape(networks[0]), name="image")
+    details = keras.Input((WIDTH,), name="details") if takes_details(networks[0]) else None
+    views = _dihedral(image) if eight_views else [image]
+    each = [network(with_details(view, details)) for network in networks for view in views]
+    logits = keras.layers.Average(name="mean_of_views")(each) if len(each) > 1 else each[0]
     scaled = keras.layers.Rescaling(1.0 / temperature, name="temperature", dtype="float32")(logits)
-    return keras.Model(image, keras.layers.Softmax(name="probabilities", dtype="float32")(scaled), name="classifier")
+    probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(scaled)
+    return keras.Model(with_details(image, details), probabilities, name=name)
+
+
+def single_view(classifier: keras.Model) -> keras.Model:
+    """The classifier without its flips and turns: an eighth of the work, where that is good enough."""
+    import keras
+
+    networks = [layer for layer in classifier.layers if isinstance(layer, keras.Model)]
+    return as_classifier(*networks, temperature=1.0 / classifier.get_layer("temperature").scale)
+
+
+def takes_details(network: keras.Model) -> bool:
+    return isinstance(network.input, dict)
+
+
+def with_details(image: KerasTensor, details: KerasTensor | None) -> KerasTensor | dict[str, KerasTensor]:
+    """A network's input."""
+    return image if details is None else {"image": image, "details": details}
+
+
+def _image_shape(network: keras.Model) -> Sequence[int]:
+    shape: Sequence[int] = (network.input["image"] if takes_details(network) else network.input).shape[1:]
+    return shape
 
 
 def _dihedral(image: KerasTensor) -> list[KerasTensor]:

@@ -27,6 +27,8 @@ class ModelInfo(Value):
     """Already in the network: its output is softmax(logits / temperature)."""
     eight_views: bool
     """Already in the network: its logits are the mean over flips and quarter turns."""
+    use_age_sex: bool = False
+    """It takes the patient's age and sex beside the image."""
     colour_constancy: bool
     """As the images it learned from were preprocessed."""
     synthetic: bool

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -15,9 +14,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from dermaflow_jobs.models.details import encode
+from dermaflow_jobs.predict import table
 from dermaflow_jobs.predict.ensemble import Ensemble, load_ensemble
 from dermaflow_jobs.predict.heat_map import occlusion, overlay
-from dermaflow_jobs.predict.images import Picture, Unreadable, find_images, read
+from dermaflow_jobs.predict.images import Picture, Unreadable, find_images, read_ahead
+from dermaflow_jobs.preprocess.labels import NOTHING, Label, read_labels
 from dermaflow_jobs.runtime.errors import JobError
 
 BATCH = 32
@@ -25,23 +27,29 @@ NOTICE = "Not for clinical use: a research model's opinion, not a diagnosis."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0; 1 if an image could not be read or there was none; 2 if the model could not be used."""
+    """0; 1 if an image could not be read or there was none; 2 if model, details or a begun table cannot be used."""
     options = _parser().parse_args(argv)
     _say(NOTICE)
     try:
         ensemble = load_ensemble([options.model, *options.also])
-    except JobError as error:
-        _say(f"error: {error}\n{error.remedy or ''}")
+        details = read_labels(options.details.read_bytes(), str(options.details)) if options.details else {}
+        done = table.begin(options.csv, ensemble.info.classes) if options.csv else frozenset()
+    except (JobError, OSError) as error:
+        _say(f"error: {error}\n{getattr(error, 'remedy', None) or ''}")
         return 2
-    readings = (read(path, ensemble.info) for path in find_images(options.images))
+    paths = [path for path in find_images(options.images) if path.stem not in done]
+    if done:
+        _say(f"{options.csv} has {len(done)} images already; {len(paths)} to go")
+    run = Run(ensemble, details, options.heat_maps)
     if options.csv:
-        with options.csv.open("w", newline="") as file:
-            seen = _run(ensemble, readings, file, options.heat_maps)
+        with options.csv.open("a", newline="") as file:
+            unread = run.write(paths, file)
     else:
-        seen = _run(ensemble, readings, sys.stdout, options.heat_maps)
-    if seen == (0, 0):
+        table.write_header(sys.stdout, ensemble.info.classes)
+        unread = run.write(paths, sys.stdout)
+    if not paths and not done:
         _say("error: no image found")
-    return 0 if seen[0] and not seen[1] else 1
+    return 0 if (paths or done) and not unread else 1
 
 
 def _say(text: str) -> None:
@@ -54,42 +62,59 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", help="path or s3:// URI of a model.keras")
     parser.add_argument("images", nargs="+", type=Path, help="image files, or folders of them")
     parser.add_argument("--also", action="append", default=[], metavar="MODEL", help="average with this model too")
-    parser.add_argument("--csv", type=Path, help="write the table here instead of to the screen")
+    parser.add_argument(
+        "--csv", type=Path, help="write the table here instead of to the screen; one that was begun is gone on with"
+    )
+    parser.add_argument(
+        "--details", type=Path, metavar="LABELS", help="CSV of image_id, age, sex, for a model that takes them"
+    )
     parser.add_argument(
         "--heat-maps", type=Path, metavar="FOLDER", help="for every image a picture of what its answer hangs on"
     )
     return parser
 
 
-def _run(
-    ensemble: Ensemble, readings: Iterator[Picture | Unreadable], out: TextIO, heat_maps: Path | None
-) -> tuple[int, int]:
-    """Images predicted and images that could not be read. Columns: image_id, then a probability a class."""
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(["image_id", *ensemble.info.classes])
-    done = unread = 0
-    while batch := list(islice(readings, BATCH)):
-        for bad in (one for one in batch if isinstance(one, Unreadable)):
-            _say(f"{bad.path}: {bad.reason}")
-            unread += 1
-        pictures = [one for one in batch if isinstance(one, Picture)]
-        done += len(pictures)
-        for picture, row in zip(pictures, _predict(ensemble, pictures), strict=True):
-            table.writerow([picture.path.stem, *(f"{value:.6f}" for value in row)])
-            if heat_maps:
-                _draw(ensemble, picture, heat_maps)
-    return done, unread
+@dataclass(frozen=True)
+class Run:
+    ensemble: Ensemble
+    details: Mapping[str, Label]
+    heat_maps: Path | None
 
+    def write(self, paths: Sequence[Path], out: TextIO) -> int:
+        """A row an image, flushed batch by batch; how many could not be read."""
+        unread = 0
+        for batch in read_ahead(paths, self.ensemble.info, BATCH):
+            bad = [one for one in batch if isinstance(one, Unreadable)]
+            for one in bad:
+                _say(f"{one.path}: {one.reason}")
+            unread += len(bad)
+            self._write([one for one in batch if isinstance(one, Picture)], out)
+        return unread
 
-def _predict(ensemble: Ensemble, pictures: list[Picture]) -> list[np.ndarray]:
-    return list(ensemble.probabilities(np.stack([picture.pixels for picture in pictures]))) if pictures else []
+    def _write(self, pictures: list[Picture], out: TextIO) -> None:
+        if not pictures:
+            return
+        beside = self._details(pictures)
+        answers = self.ensemble.probabilities(np.stack([picture.pixels for picture in pictures]), beside)
+        table.write_rows(out, [picture.path.stem for picture in pictures], answers)
+        if self.heat_maps:
+            for picture, answer, one in zip(pictures, answers, beside, strict=True):
+                self._draw(picture, int(answer.argmax()), one, self.heat_maps)
 
+    def _details(self, pictures: list[Picture]) -> np.ndarray:
+        known = [self.details.get(picture.path.stem, NOTHING) for picture in pictures]
+        ages = np.array([np.nan if one.age is None else one.age for one in known], np.float32)
+        sexes = np.array([one.sex or "" for one in known])
+        return np.asarray(encode(ages, sexes == "female", sexes == "male"))
 
-def _draw(ensemble: Ensemble, picture: Picture, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    answer = int(ensemble.probabilities(picture.pixels[None])[0].argmax())
-    heat = occlusion(lambda images: ensemble.one_view(images)[:, answer], picture.pixels)
-    overlay(picture.pixels, heat).save(folder / f"{picture.path.stem}-{ensemble.info.classes[answer]}.png")
+    def _draw(self, picture: Picture, answer: int, beside: np.ndarray, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+
+        def probability(images: np.ndarray) -> np.ndarray:
+            return self.ensemble.one_view(images, np.repeat(beside[None], len(images), axis=0))[:, answer]
+
+        heat = occlusion(probability, picture.pixels)
+        overlay(picture.pixels, heat).save(folder / f"{picture.path.stem}-{self.ensemble.info.classes[answer]}.png")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import keras
 import numpy as np
-from scipy.special import softmax
 
 from dermaflow_jobs.contract.s3_layout import Layout
+from dermaflow_jobs.models.details import unknown
+from dermaflow_jobs.models.registry import single_view, takes_details, with_details
 from dermaflow_jobs.models.saved import ModelFileError, ModelInfo, load_model
 from dermaflow_jobs.runtime.s3 import Store
 
@@ -22,20 +24,24 @@ class Ensemble:
     info: ModelInfo
     """The first model's: the others were checked to have the same classes and image size."""
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """(images, classes) for uint8 (images, size, size, 3)."""
-        each = [np.asarray(model.predict_on_batch(images.astype(np.float32)), np.float64) for model in self.models]
-        return np.asarray(np.mean(each, axis=0))
+    def probabilities(self, images: np.ndarray, details: np.ndarray | None = None) -> np.ndarray:
+        """(images, classes) for uint8 (images, size, size, 3); `details` as `models.details.encode` gives them."""
+        return _mean(self.models, images, details)
 
-    def one_view(self, images: np.ndarray) -> np.ndarray:
+    @cached_property
+    def single_view(self) -> tuple[keras.Model, ...]:
+        return tuple(single_view(model) for model in self.models)
+
+    def one_view(self, images: np.ndarray, details: np.ndarray | None = None) -> np.ndarray:
         """As `probabilities`, but without flips and turns, where an eighth of the work is good enough."""
-        each = []
-        for model in self.models:
-            network = next(layer for layer in model.layers if isinstance(layer, keras.Model))
-            temperature = model.get_layer("temperature")
-            logits = network.predict_on_batch(images.astype(np.float32)) * temperature.scale
-            each.append(softmax(np.asarray(logits, np.float64), axis=1))
-        return np.asarray(np.mean(each, axis=0))
+        return _mean(self.single_view, images, details)
+
+
+def _mean(models: Sequence[keras.Model], images: np.ndarray, details: np.ndarray | None) -> np.ndarray:
+    floats = images.astype(np.float32)
+    beside = unknown(len(images)) if details is None else details.astype(np.float32)
+    each = [model.predict_on_batch(with_details(floats, beside if takes_details(model) else None)) for model in models]
+    return np.asarray(np.mean([np.asarray(one, np.float64) for one in each], axis=0))
 
 
 def load_ensemble(sources: Sequence[str]) -> Ensemble:

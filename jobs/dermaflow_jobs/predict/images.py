@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +39,18 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path]:
             yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
         else:
             yield path
+
+
+def read_ahead(paths: Iterable[Path], info: ModelInfo, batch: int) -> Iterator[list[Picture | Unreadable]]:
+    """Batch by batch, the next one decoded on all cores while this one is used."""
+    waiting, ahead = iter(paths), deque[list[Future[Picture | Unreadable]]]()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        while some := list(islice(waiting, batch)):
+            ahead.append([pool.submit(read, path, info) for path in some])
+            if len(ahead) > 1:
+                yield [one.result() for one in ahead.popleft()]
+        for last in ahead:
+            yield [one.result() for one in last]
 
 
 def read(path: Path, info: ModelInfo) -> Picture | Unreadable:

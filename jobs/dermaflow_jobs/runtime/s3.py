@@ -94,6 +94,14 @@ class Store:
         except (ClientError, BotoCoreError) as error:
             raise StorageError(f"cannot download {self.layout.uri(key)}: {error}") from error
 
+    def copy(self, source: str, key: str) -> None:
+        """Within the bucket, without the bytes coming here."""
+        bucket = self.layout.bucket
+        try:
+            s3_client().copy({"Bucket": bucket, "Key": source}, bucket, key)
+        except (ClientError, BotoCoreError) as error:
+            raise StorageError(f"cannot copy {self.layout.uri(source)} to {self.layout.uri(key)}: {error}") from error
+
     def upload(self, path: str, key: str) -> None:
         try:
             s3_client().upload_file(path, self.layout.bucket, key)

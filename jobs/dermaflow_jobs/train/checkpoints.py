@@ -42,10 +42,10 @@ class Checkpoint:
     arrays: Arrays = field(repr=False)
 
 
-def training_fingerprint(spec: RunSpec, manifest: DatasetManifest) -> str:
-    """Same value: same training. Over dataset, training options, code and environment."""
+def training_fingerprint(spec: RunSpec, manifest: DatasetManifest, fold: int = 0) -> str:
+    """Same value: same training. Over dataset, training options, code and environment, and which fold it is."""
     options = spec.options.train.model_dump(mode="json")
-    parts = [manifest.dataset_id, manifest.fingerprint, options, spec.code.model_dump()]
+    parts = [manifest.dataset_id, manifest.fingerprint, options, spec.code.model_dump(), fold]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 import keras
 
 from dermaflow_jobs.contract.metrics import Epoch, History
 from dermaflow_jobs.train.checkpoints import Arrays, Checkpoints
 from dermaflow_jobs.train.loop import OnStep, Training
+from dermaflow_jobs.train.rivals import Rivals
 from dermaflow_jobs.train.state import capture, restore
 from dermaflow_jobs.train.validation import Validation
 
@@ -20,10 +22,21 @@ BEST = "best/"
 
 
 class EpochLoop:
-    """Resumes from the newest checkpoint. Records and best weights are the chief's; others follow its word."""
+    """Resumes from the newest checkpoint. Records and best weights are the chief's; others follow its word.
 
-    def __init__(self, training: Training, checkpoints: Checkpoints) -> None:
-        self.training, self._checkpoints = training, checkpoints
+    `rivals`: the other trials of a sweep, which may show that this one is hopeless. `tell` is called after each epoch.
+    """
+
+    def __init__(
+        self,
+        training: Training,
+        checkpoints: Checkpoints,
+        *,
+        rivals: Rivals | None = None,
+        tell: Callable[[History], None] | None = None,
+    ) -> None:
+        self.training, self._checkpoints, self._rivals, self._tell = training, checkpoints, rivals, tell
+        self.stopped = False
         self.records: list[Epoch] = []
         self._best: Arrays = {}
         self._validation: Validation | None = None
@@ -72,13 +85,17 @@ class EpochLoop:
         return epoch
 
     def _is_over(self) -> bool:
-        options = self.training.problem.options
-        if self.training.done >= options.epochs:
+        options, training = self.training.problem.options, self.training
+        if training.done >= options.epochs:
             return True
-        if not options.patience or not self.training.done:
+        if not training.done or not (options.patience or self._rivals):
             return False
-        waited = self.training.done - self.best_epoch if self.training.placement.is_chief else 0
-        return self.training.from_chief(waited) >= options.patience
+        ends = training.placement.is_chief and (self.stopped or self._has_waited_enough())
+        return bool(training.from_chief(int(ends)))
+
+    def _has_waited_enough(self) -> bool:
+        patience = self.training.problem.options.patience
+        return bool(patience) and self.training.done - self.best_epoch >= patience
 
     def _record(self, loss: float, began: float) -> None:
         model = self.training.averaged_model()
@@ -89,3 +106,7 @@ class EpochLoop:
         if self.training.problem.options.patience and self.best_epoch == self.training.done:
             self._best = {f"{BEST}{i:04d}": variable.numpy() for i, variable in enumerate(model.variables)}
         self._checkpoints.save(tuple(self.records), {**capture(self.training), **self._best})
+        if self._tell:
+            self._tell(self.history)
+        if self._rivals and self.training.done < self.training.problem.options.epochs:
+            self.stopped = self._rivals.is_hopeless(self.records)

@@ -2,79 +2,87 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import time
 from pathlib import Path
 
-from dermaflow_jobs.contract.metrics import Epoch
+from dermaflow_jobs.contract.metrics import History
 from dermaflow_jobs.contract.steps import TrainReport
+from dermaflow_jobs.contract.trials import Trial, TrialReport
 from dermaflow_jobs.runtime.placement import Placement
-from dermaflow_jobs.runtime.progress import ProgressReporter
-from dermaflow_jobs.train.checkpoints import Checkpoints, training_fingerprint
-from dermaflow_jobs.train.epochs import EpochLoop
-from dermaflow_jobs.train.loop import OnStep, Training
+from dermaflow_jobs.train.learn import Learned, learn
+from dermaflow_jobs.train.loop import DivergedError
 from dermaflow_jobs.train.problem import Problem
 from dermaflow_jobs.train.publish import publish
-from dermaflow_jobs.train.shards import download_split
+from dermaflow_jobs.train.shards import download_split, download_weights
+from dermaflow_jobs.train.strategy import make_strategy
+from dermaflow_jobs.train.trials import given_to
 from dermaflow_jobs.train.worker import TrainWorker
-
-log = logging.getLogger(__name__)
 
 
 def train_on(worker: TrainWorker, placement: Placement) -> TrainReport | None:
     """The chief's report; None from the other workers."""
     began = time.monotonic()
+    learned = _learn_and_publish(worker, placement)
+    return _report(worker, placement, learned, began) if learned else None
+
+
+def try_on(worker: TrainWorker, placement: Placement, number: int) -> TrialReport | None:
+    """A trial of a sweep: a loss that is no number is a result like any other."""
+    began, given = time.monotonic(), given_to(worker.spec, number)
+    try:
+        learned = _learn_and_publish(worker, placement)
+    except DivergedError:
+        done = worker.store.find(worker.history_key, History) if placement.is_chief else None
+        epochs = len(done.epochs) if done else 0
+        trial = Trial(number=number, given=given, state="diverged", epochs=epochs, mean_auc=None)
+        return TrialReport(trial=trial, trained=None) if placement.is_chief else None
+    if learned is None:
+        return None
+    history = learned.history
+    trial = Trial(
+        number=number,
+        given=given,
+        state="stopped" if learned.stopped else "finished",
+        epochs=len(history.epochs),
+        best_epoch=history.best_epoch,
+        mean_auc=history.epochs[history.best_epoch - 1].mean_auc,
+    )
+    trained = _report(worker, placement, learned, began).model_copy(update={"trial": number, "given": given})
+    return TrialReport(trial=trial, trained=trained)
+
+
+def _learn_and_publish(worker: TrainWorker, placement: Placement) -> Learned | None:
     with tempfile.TemporaryDirectory(prefix="dermaflow-train-") as folder:
+        strategy = make_strategy(placement)  # before TensorFlow does anything else in this process
         problem = download_problem(worker, placement, Path(folder))
-        training = Training(problem, placement)
-        fingerprint = training_fingerprint(worker.spec, worker.manifest)
-        loop = EpochLoop(training, Checkpoints(worker.store, worker.run_key, fingerprint))
-        fitting = time.monotonic()
-        fitted = loop.run(_reporter(worker, problem, loop.records) if placement.is_chief else _say_nothing)
-        seconds = time.monotonic() - fitting
+        learned = learn(worker, problem, placement, strategy, Path(folder))
         if not placement.is_chief:
             return None
-        publish(worker, loop, Path(folder))
-        return TrainReport(
-            dataset_id=worker.manifest.dataset_id,
-            model=problem.options.model,
-            parameters=training.model.count_params(),
-            workers=placement.workers,
-            epochs=len(loop.records),
-            images_per_second=round(problem.samples_per_epoch * fitted / seconds, 1),
-            seconds=round(time.monotonic() - began, 3),
-        )
+        publish(worker, problem, learned, Path(folder))
+        return learned
 
 
 def download_problem(worker: TrainWorker, placement: Placement, folder: Path) -> Problem:
     """The validation split goes to the chief alone, who does the validating."""
-    manifest = worker.manifest
+    manifest, options = worker.manifest, worker.spec.options.train
     return Problem(
-        options=worker.spec.options.train,
+        options=options,
         classes=manifest.classes,
         image_size=manifest.image_size,
         train=download_split(worker.store, manifest, "train", folder),
         valid=download_split(worker.store, manifest, "valid", folder) if placement.is_chief else (),
+        backbone_weights=download_weights(options.backbone_weights, folder) if options.backbone_weights else None,
     )
 
 
-def _reporter(worker: TrainWorker, problem: Problem, records: list[Epoch]) -> OnStep:
-    progress = ProgressReporter(worker.store, worker.run_key, "train")
-    total = problem.samples_per_epoch * problem.options.epochs
-
-    def report(epoch: int, samples: int, loss: float) -> None:
-        progress.report("fitting", samples, total, "images", {"epoch": float(epoch), "loss": loss, **_scores(records)})
-
-    return report
-
-
-def _say_nothing(epoch: int, samples: int, loss: float) -> None:
-    """Workers that are not the chief leave progress to it."""
-
-
-def _scores(records: list[Epoch]) -> dict[str, float]:
-    if not records:
-        return {}
-    known = {"valid_accuracy": records[-1].valid_accuracy, "mean_auc": records[-1].mean_auc}
-    return {name: value for name, value in known.items() if value is not None}
+def _report(worker: TrainWorker, placement: Placement, learned: Learned, began: float) -> TrainReport:
+    return TrainReport(
+        dataset_id=worker.manifest.dataset_id,
+        model=worker.spec.options.train.model,
+        parameters=sum(network.count_params() for network in learned.networks),
+        workers=placement.workers,
+        epochs=len(learned.history.epochs),
+        images_per_second=round(learned.images_per_second, 1),
+        seconds=round(time.monotonic() - began, 3),
+    )

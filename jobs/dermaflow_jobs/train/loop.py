@@ -35,16 +35,20 @@ class DivergedError(JobError):
 class Training:
     """Model, optimizer and average under a strategy, and how many epochs are behind them."""
 
-    def __init__(self, problem: Problem, placement: Placement) -> None:
-        """For several workers the first thing that TensorFlow does in the process."""
-        self.problem, self.placement, self.strategy = problem, placement, make_strategy(placement)
+    def __init__(self, problem: Problem, placement: Placement, strategy: tf.distribute.Strategy | None = None) -> None:
+        """For several workers making the strategy is the first thing that TensorFlow does in the process."""
+        self.problem, self.placement, self.strategy = problem, placement, strategy or make_strategy(placement)
         self.done = 0
         keras.utils.set_random_seed(problem.options.seed)
         with self.strategy.scope():
-            self.model = self._build(synchronized=self.strategy.num_replicas_in_sync > 1)
+            self.model = build_logits(
+                problem.design,
+                synchronized=self.strategy.num_replicas_in_sync > 1,
+                mixed_precision=problem.options.mixed_precision,
+            )
             self.optimizer = make_optimizer(problem.options, self.model, problem.total_steps)
         self.average = MovingAverage(self.model, problem.options.ema)
-        self._plain = self._build(synchronized=False)
+        self._plain = build_logits(problem.design)
         self._step = tf.function(self._distributed_step)
 
     def run_epoch(self, batches: Any, on_step: OnStep) -> float:
@@ -81,14 +85,6 @@ class Training:
         each = self.strategy.run(lambda: tf.constant(own, tf.float32))
         return round(float(self.strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)))
 
-    def _build(self, *, synchronized: bool) -> keras.Model:
-        return build_logits(
-            self.problem.options.model,
-            image_size=self.problem.image_size,
-            classes=len(self.problem.classes),
-            synchronized=synchronized,
-        )
-
     def _finite(self, loss: float, step: int) -> float:
         if np.isfinite(loss):
             return loss
@@ -108,16 +104,17 @@ class Training:
             share=Share(context.input_pipeline_id, context.num_input_pipelines),
             replicas=context.num_replicas_in_sync // context.num_input_pipelines,
             ranges=ARCHITECTURES[options.model].augmentation if options.augment else None,
+            details=options.use_age_sex,
         )
 
-    def _distributed_step(self, images: Any, labels: Any) -> tf.Tensor:
-        losses = self.strategy.run(self._replica_step, args=(images, labels))
+    def _distributed_step(self, inputs: Any, labels: Any) -> tf.Tensor:
+        losses = self.strategy.run(self._replica_step, args=(inputs, labels))
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
 
-    def _replica_step(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _replica_step(self, inputs: Any, labels: tf.Tensor) -> tf.Tensor:
         options = self.problem.options
         with tf.GradientTape() as tape:
-            logits = self.model(images, training=True)
+            logits = self.model(inputs, training=True)
             loss = cross_entropy(labels, logits, smoothing=options.label_smoothing, of=options.batch_size)
         self.optimizer.apply(tape.gradient(loss, self.model.trainable_variables))
         return loss

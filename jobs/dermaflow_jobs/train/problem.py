@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from dermaflow_jobs.contract.options import TrainOptions
+from dermaflow_jobs.models.registry import Design
 from dermaflow_jobs.train.shards import ClassFiles
 
 
@@ -16,6 +18,19 @@ class Problem:
     image_size: int
     train: Sequence[ClassFiles]
     valid: Sequence[ClassFiles]
+    backbone_weights: Path | None = None
+
+    @property
+    def design(self) -> Design:
+        options = self.options
+        return Design(
+            options.model,
+            self.image_size,
+            len(self.classes),
+            weights=self.backbone_weights,
+            frozen_share=options.frozen_share,
+            use_age_sex=options.use_age_sex,
+        )
 
     @property
     def steps_per_epoch(self) -> int:

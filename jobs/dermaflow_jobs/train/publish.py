@@ -9,23 +9,23 @@ import keras
 from dermaflow_jobs.evaluate.calibration import fit_temperature
 from dermaflow_jobs.models.registry import as_classifier
 from dermaflow_jobs.models.saved import ModelInfo, save_model
-from dermaflow_jobs.train.epochs import EpochLoop
+from dermaflow_jobs.train.learn import Learned
 from dermaflow_jobs.train.problem import Problem
 from dermaflow_jobs.train.validation import Validation
 from dermaflow_jobs.train.worker import TrainWorker
 
 
-def publish(worker: TrainWorker, loop: EpochLoop, folder: Path) -> None:
-    store, manifest, options = worker.store, worker.manifest, worker.spec.options.train
-    store.put(store.layout.history(worker.run_key), loop.history)
-    network = loop.kept_model()
-    temperature = _temperature(as_classifier(network, eight_views=options.eight_views), loop.training.problem)
+def publish(worker: TrainWorker, problem: Problem, learned: Learned, folder: Path) -> None:
+    store, manifest, options = worker.store, worker.manifest, problem.options
+    store.put(worker.history_key, learned.history)
+    temperature = _temperature(as_classifier(*learned.networks, eight_views=options.eight_views), problem)
     info = ModelInfo(
         architecture=options.model,
         classes=manifest.classes,
         image_size=manifest.image_size,
         temperature=temperature,
         eight_views=options.eight_views,
+        use_age_sex=options.use_age_sex,
         colour_constancy=worker.spec.options.preprocess.colour_constancy,
         synthetic=manifest.synthetic,
         run_key=worker.run_key,
@@ -33,8 +33,8 @@ def publish(worker: TrainWorker, loop: EpochLoop, folder: Path) -> None:
         code_id=worker.spec.code.code_id,
     )
     path = folder / "model.keras"
-    save_model(as_classifier(network, temperature=temperature, eight_views=options.eight_views), path, info)
-    store.upload(str(path), store.layout.model(worker.run_key))
+    save_model(as_classifier(*learned.networks, temperature=temperature, eight_views=options.eight_views), path, info)
+    store.upload(str(path), worker.model_key)
 
 
 def _temperature(classifier: keras.Model, problem: Problem) -> float:

@@ -10,27 +10,27 @@ from keras import ops
 
 from dermaflow_jobs.contract.options import TrainOptions
 
-WARM_UP = 0.25
-"""Share of all steps in which the learning rate rises."""
-
 
 @keras.saving.register_keras_serializable("dermaflow")
-class OneCycle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """Half a cosine up from peak/25 and half a cosine down to peak/10,000 (Smith & Topin 2018, as in PyTorch)."""
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Up over the share `warm_up` of the steps, then half a cosine down to peak/10,000.
 
-    def __init__(self, peak: float, steps: int) -> None:
+    one_cycle: up by half a cosine from peak/25 (Smith & Topin 2018, as in PyTorch); cosine: in a straight line from 0.
+    """
+
+    def __init__(self, peak: float, steps: int, warm_up: float, kind: str) -> None:
         super().__init__()
-        self.peak, self.steps = peak, steps
+        self.peak, self.steps, self.warm_up, self.kind = peak, steps, warm_up, kind
 
     def __call__(self, step: Any) -> Any:
         at = ops.cast(step, "float32") / max(1, self.steps)
-        rise = ops.clip(at / WARM_UP, 0.0, 1.0)
-        fall = ops.clip((at - WARM_UP) / (1 - WARM_UP), 0.0, 1.0)
-        up = _cosine(self.peak / 25, self.peak, rise)
-        return ops.where(at < WARM_UP, up, _cosine(self.peak, self.peak / 10_000, fall))
+        rise = ops.clip(at / max(self.warm_up, 1e-9), 0.0, 1.0)
+        fall = ops.clip((at - self.warm_up) / (1 - self.warm_up), 0.0, 1.0)
+        up = _cosine(self.peak / 25, self.peak, rise) if self.kind == "one_cycle" else self.peak * rise
+        return ops.where(at < self.warm_up, up, _cosine(self.peak, self.peak / 10_000, fall))
 
-    def get_config(self) -> dict[str, float]:
-        return {"peak": self.peak, "steps": self.steps}
+    def get_config(self) -> dict[str, Any]:
+        return {"peak": self.peak, "steps": self.steps, "warm_up": self.warm_up, "kind": self.kind}
 
 
 def _cosine(start: float, end: float, at: Any) -> Any:
@@ -39,7 +39,8 @@ def _cosine(start: float, end: float, at: Any) -> Any:
 
 def make_optimizer(options: TrainOptions, model: keras.Model, total_steps: int) -> keras.optimizers.Optimizer:
     """AdamW, built on the model's variables; biases and normalisation do not decay."""
-    optimizer = keras.optimizers.AdamW(OneCycle(options.learning_rate, total_steps), weight_decay=options.weight_decay)
+    schedule = Schedule(options.learning_rate, total_steps, options.warm_up, options.schedule)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay)
     vectors = [variable for variable in model.trainable_variables if len(variable.shape) < 2]
     if vectors:
         optimizer.exclude_from_weight_decay(var_list=vectors)

@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from dermaflow_jobs.models.details import encode
+
 FEATURES = {
     "image": tf.io.FixedLenFeature([], tf.string),
     "encoding": tf.io.FixedLenFeature([], tf.string),
@@ -15,23 +17,30 @@ NAMES = {
     "image_id": tf.io.FixedLenFeature([], tf.string),
     "key": tf.io.FixedLenFeature([], tf.string),
     "group": tf.io.FixedLenFeature([], tf.string, ""),
+}
+DETAILS = {
     "age": tf.io.FixedLenFeature([], tf.float32, float("nan")),
     "sex": tf.io.FixedLenFeature([], tf.string, ""),
 }
 
 
-def decode(records: tf.Tensor, image_size: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Serialized records (batch,) to (uint8 RGB (batch, size, size, 3), int64 labels (batch,))."""
-    fields = tf.io.parse_example(records, FEATURES)
-    return _pixels(fields, image_size), fields["label"]
+def decode(records: tf.Tensor, image_size: int, *, details: bool = False) -> tuple[tf.Tensor, Any, tf.Tensor]:
+    """Serialized records (batch,) to uint8 RGB (batch, size, size, 3), details or None, and int64 labels (batch,)."""
+    fields = tf.io.parse_example(records, {**FEATURES, **(DETAILS if details else {})})
+    return _pixels(fields, image_size), encode_details(fields) if details else None, fields["label"]
 
 
 def decode_with_names(records: tf.Tensor, image_size: int) -> dict[str, tf.Tensor]:
     """As `decode`, with what identifies the image and, where known, its group and the patient's age and sex."""
-    fields: dict[str, Any] = tf.io.parse_example(records, {**FEATURES, **NAMES})
-    fields["image"] = _pixels(fields, image_size)
+    fields: dict[str, Any] = tf.io.parse_example(records, {**FEATURES, **NAMES, **DETAILS})
+    fields["image"], fields["details"] = _pixels(fields, image_size), encode_details(fields)
     del fields["encoding"]
     return fields
+
+
+def encode_details(fields: dict[str, tf.Tensor]) -> tf.Tensor:
+    encoded: tf.Tensor = encode(fields["age"], fields["sex"] == b"female", fields["sex"] == b"male")
+    return encoded
 
 
 def _pixels(fields: dict[str, tf.Tensor], image_size: int) -> tf.Tensor:

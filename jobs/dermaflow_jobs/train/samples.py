@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
 from dermaflow_jobs.models.augment import DRAWS, AugmentRanges, augment
+from dermaflow_jobs.models.details import hide
+from dermaflow_jobs.models.registry import with_details
 from dermaflow_jobs.train.records import decode
 from dermaflow_jobs.train.shards import ClassFiles
 
@@ -38,20 +41,23 @@ def training_batches(
     share: Share,
     replicas: int = 1,
     ranges: AugmentRanges | None = None,
+    details: bool = False,
 ) -> tf.data.Dataset:
     """Endless batches of (images float32 in 0…255, one-hot labels) for each of `replicas` devices.
 
     `global_batch` must be a multiple of all replicas of all shares, `first_sample` one of `global_batch`. Without
-    `ranges` images are not augmented.
+    `ranges` images are not augmented. With `details` what is beside the images comes with them.
     """
     part = global_batch // share.of
     own = slice(share.index * part, (share.index + 1) * part)
     vary = _vary(ranges)
 
-    def prepare(number: tf.Tensor, records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = decode(tf.ensure_shape(records, [global_batch])[own], image_size)
+    def prepare(number: tf.Tensor, records: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        images, beside, labels = decode(tf.ensure_shape(records, [global_batch])[own], image_size, details=details)
         draws = tf.random.stateless_uniform([global_batch, DRAWS], seed=tf.stack([tf.constant(seed, tf.int64), number]))
-        return vary(tf.ensure_shape(images, [part, None, None, None]), draws[own]), tf.one_hot(labels, len(classes))
+        varied = vary(tf.ensure_shape(images, [part, None, None, None]), draws[own])
+        shown = hide(beside, draws[own][:, -1]) if details else None
+        return with_details(varied, shown), tf.one_hot(labels, len(classes))
 
     records = _records(classes, seed, first_sample).batch(global_batch, drop_remainder=True)
     numbered = records.enumerate(first_sample // global_batch)
@@ -94,8 +100,15 @@ def _class_stream(files: ClassFiles, *, seed: int, start: int) -> tf.data.Datase
     return tf.data.Dataset.range(first_round, tf.int64.max).flat_map(one_round).skip(drawn)
 
 
-def plain_batches(classes: Sequence[ClassFiles], *, image_size: int, batch: int) -> tf.data.Dataset:
-    """Every record once, in the order of the shards: (images uint8, labels int64)."""
+def plain_batches(
+    classes: Sequence[ClassFiles], *, image_size: int, batch: int, details: bool = False
+) -> tf.data.Dataset:
+    """Every record once, in the order of the shards: (images float32 in 0…255, labels int64)."""
+
+    def prepare(records: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        images, beside, labels = decode(records, image_size, details=details)
+        return with_details(tf.cast(images, tf.float32), beside), labels
+
     paths = [path for files in classes for path in files.paths]
     records = tf.data.TFRecordDataset(paths).batch(batch)
-    return records.map(lambda some: decode(some, image_size), num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    return records.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dermaflow_jobs.contract.dataset import DatasetManifest, Shard, Split
+from dermaflow_jobs.contract.s3_layout import Layout
 from dermaflow_jobs.runtime.errors import JobError
 from dermaflow_jobs.runtime.s3 import Store
 
@@ -41,6 +42,14 @@ def download_shard(store: Store, shard: Shard, folder: Path) -> str:
             remedy="Delete the dataset's prefix; the next run's preprocess writes it anew.",
         )
     return str(path)
+
+
+def download_weights(uri: str, folder: Path) -> Path:
+    """A network's weights from anywhere in S3, under the name they have there: Keras goes by its ending."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    path = folder / Path(key).name
+    Store(Layout(bucket, "")).download(key, str(path))
+    return path
 
 
 def local_shards(store: Store, manifest: DatasetManifest, split: Split, folder: Path) -> Iterator[str]:

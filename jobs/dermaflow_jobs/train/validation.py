@@ -19,15 +19,16 @@ class Validation:
 
     def __init__(self, model: keras.Model, problem: Problem) -> None:
         self._problem = problem
-        self._forward = tf.function(
-            lambda images: model(tf.cast(images, tf.float32), training=False), reduce_retracing=True
-        )
+        self._forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
 
     def logits(self) -> tuple[np.ndarray, np.ndarray]:
         """(images, classes) and labels (images,), in the order of the shards."""
+        problem = self._problem
         logits, labels = [], []
-        for images, label in plain_batches(self._problem.valid, image_size=self._problem.image_size, batch=BATCH):
-            logits.append(self._forward(images).numpy())
+        for inputs, label in plain_batches(
+            problem.valid, image_size=problem.image_size, batch=BATCH, details=problem.options.use_age_sex
+        ):
+            logits.append(self._forward(inputs).numpy())
             labels.append(label.numpy())
         return np.concatenate(logits), np.concatenate(labels)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from dermaflow.emr import names, yarn
 from dermaflow.emr.fleets import has_gpus, instances
 from dermaflow.emr.scaling import scaling
+from dermaflow.emr.sizing import side_by_side
 from dermaflow_jobs.contract.options import ClusterOptions
 from dermaflow_jobs.contract.run_spec import RunSpec
 from dermaflow_jobs.contract.s3_layout import Layout
@@ -35,7 +36,7 @@ def training_job_flow(spec: RunSpec) -> JobFlow:
         "VisibleToAllUsers": True,
         "JobFlowRole": cluster.instance_profile,
         "ServiceRole": cluster.service_role,
-        "StepConcurrencyLevel": 1,
+        "StepConcurrencyLevel": side_by_side(spec.options),
         "EbsRootVolumeSize": GPU_ROOT_VOLUME_GB if has_gpus(cluster) else ROOT_VOLUME_GB,
         "Tags": [TAG_FOR_EMR],
         **scaling(cluster),

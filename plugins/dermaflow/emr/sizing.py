@@ -69,5 +69,10 @@ def _executors(step: StepName, options: RunOptions) -> int:
     return options.cluster.core_count + (options.cluster.spot_task_nodes if step == "preprocess" else 0)
 
 
+def side_by_side(options: RunOptions) -> int:
+    """Steps that run at once: the trials of a sweep."""
+    return max(1, min(options.sweep.sweep_parallel, options.sweep.sweep_trials))
+
+
 def node_types(cluster: ClusterOptions) -> tuple[InstanceType, InstanceType]:
     return INSTANCE_TYPES[cluster.primary_type], INSTANCE_TYPES[cluster.core_type]

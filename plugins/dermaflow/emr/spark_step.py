@@ -10,7 +10,7 @@ from dermaflow.emr.job_flow import python_conf
 from dermaflow.emr.sizing import spark_size
 from dermaflow_jobs.contract.run_spec import RunSpec
 from dermaflow_jobs.contract.s3_layout import Layout
-from dermaflow_jobs.contract.steps import StepName
+from dermaflow_jobs.contract.steps import StepName, step_key
 
 MAX_ARGUMENT_CHARS: Final = 10_240
 """HadoopJarStep's strings together; EMR refuses more."""
@@ -22,17 +22,17 @@ def spark_submit(application: str, *, name: str, conf: Mapping[str, str], args: 
     return ["spark-submit", "--deploy-mode", "client", "--name", name, *pairs, application, *args]
 
 
-def job_args(step: StepName, spec: RunSpec) -> list[str]:
-    """The command of one of the run's own steps."""
+def job_args(step: StepName, spec: RunSpec, *, trial: int | None = None) -> list[str]:
+    """The command of one of the run's own steps, or of one trial of its sweep."""
     layout, root = Layout.of(spec.root), spec.options.cluster.environment_root
     run_key = spec.identity.run_key
     conf = python_conf(spec) | spark_size(step, spec.options).conf() | yarn.executor_conf(step, spec.options.cluster)
     run_spec_uri = layout.uri(layout.run_spec(run_key))
     return spark_submit(
         f"{spec.code.code_dir(root)}/launch.py",
-        name=f"{step} {run_key}",
+        name=f"{step_key(step, trial)} {run_key}",
         conf=conf,
-        args=[step, "--run-spec", run_spec_uri],
+        args=[step, "--run-spec", run_spec_uri, *([] if trial is None else ["--trial", str(trial)])],
     )
 
 

@@ -18,6 +18,7 @@ from dermaflow.checks.images import check_images
 from dermaflow.checks.params import check_params
 from dermaflow.checks.problem import Problem, table
 from dermaflow.checks.storage import check_storage
+from dermaflow.checks.weights import check_weights
 from dermaflow.code_bundle import CodeBundle
 from dermaflow.emr.estimate import estimate
 from dermaflow.emr.fleets import suited
@@ -89,7 +90,8 @@ class CheckInputsOperator(AwsOperator):
         except ValueError as error:
             return [*problems, Problem("root", str(error), "give s3://bucket or s3://bucket/prefix")]
         storage = check_storage(self.s3_client, layout, str(self.emr.conn_region_name))
-        return problems + (storage or self.check_data(context, layout, options))
+        problems += storage or self.check_data(context, layout, options)
+        return problems + check_weights(self.s3_client, options)
 
     def check_data(self, context: Context, layout: Layout, options: RunOptions) -> list[Problem]:
         """What the run works on; asked only where the bucket can be read."""

@@ -17,7 +17,7 @@ from dermaflow.triggers.step import StepTrigger
 from dermaflow_jobs.contract.base import Value
 from dermaflow_jobs.contract.run_spec import RunSpec
 from dermaflow_jobs.contract.s3_layout import Layout
-from dermaflow_jobs.contract.steps import StepName
+from dermaflow_jobs.contract.steps import StepName, step_key
 
 
 class JobStepOperator(SparkStepOperator):
@@ -45,15 +45,28 @@ class JobStepOperator(SparkStepOperator):
     def command(self) -> list[str]:
         return job_args(self.step, self.spec)
 
+    @property
+    def report_key(self) -> str:
+        """The name below which the step keeps its objects."""
+        return step_key(self.step)
+
+    def _action_on_failure(self) -> str:
+        """EMR takes nothing but CONTINUE where steps may run side by side, as the trials of a sweep do."""
+        return "CONTINUE" if self.spec.options.sweep.sweep_trials else super()._action_on_failure()
+
+    def _followers(self) -> Sequence[str]:
+        """In a run with a sweep each task adds its own step: one added ahead would not wait for those before it."""
+        return () if self.spec.options.sweep.sweep_trials else super()._followers()
+
     def _trigger(self, step_id: str) -> StepTrigger:
         layout, run_key = Layout.of(self.spec.root), self.spec.identity.run_key
-        self.progress_uri = layout.uri(layout.step_progress(run_key, self.step))
-        self.failure_uri = layout.uri(layout.step_failure(run_key, self.step))
+        self.progress_uri = layout.uri(layout.step_progress(run_key, self.report_key))
+        self.failure_uri = layout.uri(layout.step_failure(run_key, self.report_key))
         return super()._trigger(step_id)
 
     def result(self, context: Context) -> dict[str, Any]:
         storage = self.storage(self.spec.root)
-        key = storage.layout.step_report(self.spec.identity.run_key, self.step)
+        key = storage.layout.step_report(self.spec.identity.run_key, self.report_key)
         report = storage.find(key, self.report)
         if report is None:
             raise ResultMissing(

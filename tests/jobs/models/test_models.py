@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from dermaflow_jobs.contract.options import TrainOptions
+from dermaflow_jobs.contract.options.train import OwnModel
 from dermaflow_jobs.models.augment import DRAWS, STRONG, augment
-from dermaflow_jobs.models.registry import ARCHITECTURES, as_classifier, build_logits
+from dermaflow_jobs.models.registry import ARCHITECTURES, Design, as_classifier, build_logits
 from dermaflow_jobs.models.saved import INFO_MEMBER, ModelFileError, ModelInfo, load_model, save_model
 from dermaflow_jobs.runtime.errors import JobError
 
@@ -37,23 +38,23 @@ def test_the_registry_is_what_the_form_offers():
 
 def test_seed_cnn_is_the_network_of_2021():
     """Two 3×3 convolutions of 128 filters, two dense layers of 256."""
-    layers = build_logits("seed_cnn", image_size=100, classes=3).layers
+    layers = build_logits(Design("seed_cnn", 100, 3)).layers
     assert [layer.filters for layer in layers if isinstance(layer, keras.layers.Conv2D)] == [128, 128]
     assert [layer.units for layer in layers if isinstance(layer, keras.layers.Dense)] == [256, 256, 3]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", get_args(OwnModel))
 def test_images_too_small_for_the_network_are_refused(name):
     smallest = ARCHITECTURES[name].min_size
-    assert build_logits(name, image_size=smallest, classes=2).output_shape == (None, 2)
+    assert build_logits(Design(name, smallest, 2)).output_shape == (None, 2)
     with pytest.raises(JobError, match=f"needs at least {smallest} px"):
-        build_logits(name, image_size=smallest - 1, classes=2)
+        build_logits(Design(name, smallest - 1, 2))
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory) -> tuple[Path, keras.Model]:
     path = tmp_path_factory.mktemp("model") / "model.keras"
-    logits = build_logits("small_cnn", image_size=32, classes=3)
+    logits = build_logits(Design("small_cnn", 32, 3))
     save_model(as_classifier(logits, temperature=1.5), path, INFO)
     return path, logits
 
@@ -69,7 +70,7 @@ def test_a_saved_model_gives_calibrated_probabilities(saved):
 
 
 def test_eight_views_make_the_answer_the_same_however_the_image_is_turned():
-    model = as_classifier(build_logits("small_cnn", image_size=32, classes=3), eight_views=True)
+    model = as_classifier(build_logits(Design("small_cnn", 32, 3)), eight_views=True)
     images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
     for turned in (np.rot90(images, axes=(1, 2)), images[:, ::-1], images.transpose(0, 2, 1, 3)):
         np.testing.assert_allclose(model(turned), model(images), atol=1e-6)

@@ -80,6 +80,24 @@ def test_a_folder_becomes_a_table_and_what_is_no_image_is_named(folder, capsys):
     assert not said.out
 
 
+def test_a_table_that_was_cut_off_is_gone_on_with(folder, tmp_path, capsys):
+    """Whole rows stay as they are, half a row is written anew, and nothing is predicted twice; another table is not
+    touched."""
+    out = tmp_path / "new" / "out.csv"
+    given = [str(folder / "a.keras"), str(folder / "images"), "--csv", str(out)]
+    assert main(given) == 1
+    whole = out.read_text()
+    lines = whole.splitlines(keepends=True)
+    out.write_text(lines[0] + lines[1].replace("0.", "9.") + lines[2][:-5])
+    assert main(given) == 1
+    assert "has 1 images already; 3 to go" in capsys.readouterr().err
+    assert out.read_text() == lines[0] + lines[1].replace("0.", "9.") + lines[2] + lines[3]
+    out.write_text("image_id,cat,dog\n")
+    assert main(given) == 2
+    assert "not image_id, melanoma" in capsys.readouterr().err
+    assert out.read_text() == "image_id,cat,dog\n"
+
+
 def test_several_models_are_averaged(folder, capsys):
     image = str(folder / "images" / "red.jpg")
     answers = []

