@@ -11,7 +11,7 @@ from dermaflow_jobs.contract.options.backbones import Backbone
 from dermaflow_jobs.contract.options.field import option
 
 OwnModel = Literal["seed_cnn", "small_cnn", "efficientnet_lite0"]
-WeightsUri = Annotated[str, StringConstraints(pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+\.h5)?$")]
+WeightsUri = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+\.h5$")]
 
 
 class TrainOptions(Value):
@@ -23,8 +23,8 @@ class TrainOptions(Value):
         "seed_cnn is the network of 2021; small_cnn trains from nothing on a laptop; efficientnet_lite0 starts from"
         " ImageNet weights, scores best and costs most. The others, of keras.applications, need backbone_weights.",
     )
-    backbone_weights: WeightsUri = option(
-        "",
+    backbone_weights: WeightsUri | None = option(
+        None,
         "Backbone weights",
         "s3://… of the .weights.h5 or .h5 file that keras.applications has for the model without its top.",
         advanced=True,
