@@ -21,7 +21,7 @@ WITHOUT_RESOURCES = re.compile(
 """Actions that IAM lets name no resource; they are bound by a tag or the region instead."""
 ARGUMENTS = {
     "folder": "incoming/", "number": 1, "step": "train", "run_key": "r",
-    "name": "images", "split": "valid", "label": "nevus",
+    "name": "images", "split": "valid", "label": "nevus", "trial": 1,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""An Airflow home of the tests' own, one stand-in for AWS, and a DAG run's context for operators."""
+"""One stand-in for AWS, and a DAG run's context for operators."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,6 @@ from typing import Any
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-# Airflow reads its configuration when it is first imported, and that is before any fixture.
-os.environ |= {
-    "AIRFLOW_HOME": tempfile.mkdtemp(prefix="dermaflow-airflow-"),
-    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-    "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent / "dags"),
-    "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPO / "plugins"),
-}
 sys.path[:0] = [str(REPO / "plugins"), str(Path(__file__).parent / "dags")]
 
 from aws_account import ACCESS_KEY, REGION, SECRET, Account  # noqa: E402
