@@ -146,7 +146,7 @@ def shrink(image: ImageFile.ImageFile, size: int) -> Image.Image:
     """
     drafted = image.draft(None, (size, size))
     box = drafted[1] if drafted else None
-    return plain(image).resize((size, size), FILTER, box=box, reducing_gap=2.0)
+    return plain(image).resize((size, size), FILTER, box=box, reducing_gap=1.5)
 
 
 def plain(image: Image.Image) -> Image.Image:

@@ -12,13 +12,16 @@ from dermaflow.operators.terminate_cluster import TerminateClusterOperator
 from dermaflow.operators.wait_for_cluster import WaitForClusterOperator
 
 
-def small_run(dag_id: str, aws_conn_id: str) -> DAG:
+def small_run(dag_id: str, aws_conn_id: str, *, seconds: int = 5) -> DAG:
+    """`seconds`: how long the first step takes."""
     with DAG(dag_id, schedule=None) as dag:
         cluster = create(aws_conn_id)
         there: dict[str, Any] = {"cluster_id": cluster.output, "aws_conn_id": aws_conn_id}
         ready = WaitForClusterOperator(task_id="ready", **there)
         step = there | {"action_on_failure": "CANCEL_AND_WAIT"}
-        first = ShellStep(task_id="first", script="sleep 5; echo {{ run_id }}", then=["second", "third"], **step)
+        first = ShellStep(
+            task_id="first", script=f"sleep {seconds}; echo {{{{ run_id }}}}", then=["second", "third"], **step
+        )
         second = ShellStep(task_id="second", script="echo {{ run_id }} again", **step)
         third = ShellStep(task_id="third", script="echo {{ ti.run_id }}", **step)
         terminate = TerminateClusterOperator(task_id="terminate", **there)
@@ -36,6 +39,6 @@ def reaped(dag_id: str, *, forgetful: bool) -> DAG:
 
 
 dag = small_run("through_airflow", "aws_default")
-bad_line = small_run("through_airflow_on_a_bad_line", "aws_proxied")
+bad_line = small_run("through_airflow_on_a_bad_line", "aws_proxied", seconds=30)
 forgetful = reaped("forgetful", forgetful=True)
 reaper = reaped("reaper", forgetful=False)
