@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
@@ -111,12 +111,37 @@ def mark_failed(during: str) -> Act:
     return act
 
 
-def clear(task_id: str, *, during: str, alone: bool = False) -> Act:
-    """The task, in Airflow's UI, while another or itself waits; with all after it unless `alone`."""
+def clear(task_id: str, *, during: str) -> Act:
+    """The task and all after it, in Airflow's UI, while another one waits."""
 
     def act(scene: Scene) -> None:
-        scene.wait_for_task(during, BUSY - {"running"} if task_id == during else BUSY)
-        scene.clear(task_id, downstream=not alone)
+        scene.wait_for_task(during, BUSY)
+        scene.clear(task_id, downstream=True)
+
+    return act
+
+
+def clear_at_work(step: str) -> Act:
+    """The step's task alone, in Airflow's UI, while its step is kept at work; see light_step.py."""
+
+    def act(scene: Scene) -> None:
+        layout, s3 = Layout.of(scene.root), aws.s3(scene.config)
+        hold = f"{layout.prefix}chaos/hold-{step}"
+        s3.put_object(Bucket=layout.bucket, Key=hold, Body=b"")
+        scene.wait_for_task(step, {"deferred"})
+        time.sleep(3)  # until the triggerer has it
+        scene.clear(step, downstream=False)
+        s3.delete_object(Bucket=layout.bucket, Key=hold)
+
+    return act
+
+
+def strike(task_id: str, rules: Sequence[Rule]) -> Act:
+    """Rules that stand from when the task has begun."""
+
+    def act(scene: Scene) -> None:
+        scene.wait_for_task(task_id, {"running"})
+        scene.add_rules(rules)
 
     return act
 

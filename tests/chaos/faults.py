@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chaos import acts
-from chaos.wire import EMR_READS, EMR_WRITES, HANGS, KINDS, S3_CALLS, Rule, in_turn, rule, slow
+from chaos.wire import (
+    EMR_READS,
+    EMR_WRITES,
+    HANGS,
+    KINDS,
+    LOST,
+    S3_CALLS,
+    S3_CALLS_WITHOUT_BODY,
+    Rule,
+    in_turn,
+    rule,
+    slow,
+)
 
 if TYPE_CHECKING:
     from chaos.scene import Scene
@@ -47,13 +59,13 @@ def _wire() -> Iterator[Fault]:
     yield Fault("emr SetTerminationProtection: every kind in turn", protection, acts.protect("preprocess"))
     # Airflow gives a killed trigger 30 s ([triggerer] on_kill_timeout); a connection that hangs takes most of them.
     cancelling = in_turn("emr", {"operation": "CancelSteps"}, without=HANGS)
-    yield Fault(
-        "emr CancelSteps: every kind but one in turn",
-        cancelling,
-        acts.clear("preprocess", during="preprocess", alone=True),
-    )
+    yield Fault("emr CancelSteps: every kind but one in turn", cancelling, acts.clear_at_work("preprocess"))
     for name, call in S3_CALLS.items():
         yield Fault(f"s3 {name}: every kind in turn", in_turn("s3", call))
+    for name in S3_CALLS_WITHOUT_BODY:
+        yield Fault(f"s3 {name}: every kind but one in turn", in_turn("s3", {"operation": name}, without=LOST))
+    writing = in_turn("s3", S3_CALLS["PutObject"])
+    yield Fault("s3 PutObject in gather_metrics: every kind in turn", act=acts.strike("gather_metrics", writing))
     yield Fault("every AWS call takes 400 ms", (slow(0.4, "*"),))
     tenth = {"probability": 0.1, "error": KINDS["throttled"]["error"]}
     yield Fault("a tenth of EMR's calls are throttled", ({"service": "emr", **tenth},))

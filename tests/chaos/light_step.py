@@ -21,6 +21,7 @@ DATASET_ID = "0" * 32
 
 def body(context: StepContext) -> None:
     break_if_told(context)
+    hold_if_told(context)
     for done in range(4):
         context.progress.report("pretending", done + 1, 4, "parts")
         time.sleep(0.5)
@@ -50,6 +51,14 @@ def break_if_told(context: StepContext) -> None:
     for found in context.store.list(f"{context.layout.prefix}chaos/break-{STEP}/"):
         context.store.delete(found["Key"])
         raise RuntimeError("broken on purpose")
+
+
+def hold_if_told(context: StepContext) -> None:
+    """At work until the object goes, or for a minute."""
+    for _ in range(60):
+        if not context.store.exists(f"{context.layout.prefix}chaos/hold-{STEP}"):
+            return
+        time.sleep(1)
 
 
 def predictions(classes: tuple[str, ...]) -> bytes:

@@ -33,15 +33,13 @@ EMR_READS: Final = (
     "ListSupportedInstanceTypes",
 )
 S3_CALLS: Final[dict[str, Rule]] = {
-    "HeadBucket": {"operation": "HeadBucket"},
     "ListObjectsV2": {"operation": "ListObjectsV2"},
-    "HeadObject": {"operation": "HeadObject"},
     "GetObject": {"operation": "GetObject"},
-    "DeleteObject": {"operation": "DeleteObject"},
     "PutObject": {"operation": "PutObject"},
-    "PutObject of the ledger's record": {"operation": "PutObject", "body": "recorded_at"},
     "PutObject of a table, if none is there": {"operation": "PutObject", "headers": {"If-None-Match": ""}},
 }
+S3_CALLS_WITHOUT_BODY: Final = ("HeadBucket", "HeadObject", "DeleteObject")
+"""Whose answers are all head: there is no body to lose."""
 
 
 def rule(service: str, operation: str, kind: str) -> Rule:
