@@ -46,7 +46,8 @@ def main() -> int:
     if args.list:
         console.print(*(fault.name for fault in faults), sep="\n", highlight=False)
         return 0
-    rows = [row for row in read(args.out) if row.holds] if args.again else []
+    names = {fault.name for fault in catalogue()}
+    rows = [row for row in read(args.out) if row.holds and row.fault in names] if args.again else []
     faults = [fault for fault in faults if fault.name not in {row.fault for row in rows}]
     BUILD.mkdir(parents=True, exist_ok=True)
     code = REPO if args.real_jobs else light_code(BUILD / "code")

@@ -71,7 +71,9 @@ def _refused(request: Request, error: Exception) -> Response:
         return _problem(request, error.status_code, "Not logged in", "Log in to Airflow, then come back.", log_in=login)
     if error.status_code == HTTPStatus.FORBIDDEN:
         return _problem(request, error.status_code, title, "Whoever may read the training DAG may read this page.")
-    return _problem(request, error.status_code, title, str(error.detail))
+    response = _problem(request, error.status_code, title, str(error.detail))
+    response.headers.update(error.headers or {})
+    return response
 
 
 def _no_such_page(request: Request, _error: Exception) -> Response:

@@ -40,7 +40,8 @@ def run(request: Request, results: ResultsDep, run_key: RunKeyPath) -> Response:
 
 def _unfinished(request: Request, results: Results, run_key: str, spec: RunSpec | None) -> Response:
     if spec is None:
-        raise HTTPException(404, f"Nothing of {run_key} is below {results.root} (yet).")
+        text = f"Nothing of {run_key} is below {results.root} (yet). This page looks again every ten seconds."
+        raise HTTPException(404, text, headers={"Refresh": str(AGAIN_S)})
     response = render(
         request,
         "unfinished.html",
