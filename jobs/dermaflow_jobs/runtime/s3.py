@@ -40,9 +40,13 @@ class Store:
         except (ClientError, BotoCoreError) as error:
             raise StorageError(f"cannot read {self.layout.uri(key)}: {error}") from error
 
-    def put_bytes(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> None:
+    def put_bytes(
+        self, key: str, body: bytes, *, content_type: str = "application/octet-stream", tags: str = ""
+    ) -> None:
+        """`tags` as in an address: a=1&b=2; they need s3:PutObjectTagging."""
+        more: Any = {"Tagging": tags} if tags else {}
         try:
-            s3_client().put_object(Bucket=self.layout.bucket, Key=key, Body=body, ContentType=content_type)
+            s3_client().put_object(Bucket=self.layout.bucket, Key=key, Body=body, ContentType=content_type, **more)
         except (ClientError, BotoCoreError) as error:
             raise StorageError(f"cannot write {self.layout.uri(key)}: {error}") from error
 

@@ -24,6 +24,9 @@ from dermaflow_jobs.runtime.s3 import Store
 KEPT = 2
 """Newest checkpoints that stay: the one before is there while the newest is written."""
 
+EXPIRES = "dermaflow=checkpoint"
+"""Tag by which the bucket's lifecycle rule in infra/aws/account.yaml finds those that nobody went on with."""
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -99,7 +102,7 @@ class Checkpoints:
 
     def save(self, epochs: tuple[Epoch, ...], arrays: Arrays) -> None:
         body = to_bytes(Checkpoint(Meta(fingerprint=self.fingerprint, epochs=epochs), arrays))
-        self.store.put_bytes(self._key(len(epochs)), body)
+        self.store.put_bytes(self._key(len(epochs)), body, tags=EXPIRES)
         for old in self.epochs():
             if old <= len(epochs) - KEPT:
                 self.store.delete(self._key(old))

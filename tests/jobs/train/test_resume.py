@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dermaflow_jobs.contract.metrics import History
 from dermaflow_jobs.runtime.placement import Placement
+from dermaflow_jobs.runtime.s3 import s3_client
 from dermaflow_jobs.train.checkpoints import CheckpointError, Checkpoints, from_bytes, training_fingerprint
 from dermaflow_jobs.train.worker import TrainWorker
 
@@ -67,6 +69,15 @@ def test_a_checkpoint_of_another_training_is_refused(store, manifest, make_run):
     assert len(from_bytes(body, fingerprint=mine, source=key).meta.epochs) == 3
     with pytest.raises(CheckpointError, match="other data, options or code"):
         from_bytes(body, fingerprint=others, source=key)
+
+
+def test_a_checkpoint_has_the_tag_that_the_bucket_s_lifecycle_rule_goes_by(store):
+    """The rule of infra/aws/account.yaml, as a whole word."""
+    (newest, *_) = store.list(store.layout.checkpoints_prefix("undisturbed"))
+    tags = s3_client().get_object_tagging(Bucket=store.layout.bucket, Key=newest["Key"])["TagSet"]
+    assert tags == [{"Key": "dermaflow", "Value": "checkpoint"}]
+    template = (Path(__file__).parents[3] / "infra" / "aws" / "account.yaml").read_text()
+    assert "TagFilters: [{Key: dermaflow, Value: checkpoint}]" in template
 
 
 @pytest.mark.parametrize("body", [b"", b"not a zip", b"\x80\x04\x95pickle"])
