@@ -26,6 +26,10 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 log = logging.getLogger(__name__)
 
+PRICES = "AWSPriceListService.GetProducts"
+NO_PRICES: dict[str, Any] = {"FormatVersion": "aws_v1", "PriceList": []}
+"""moto knows no prices either, and says so with a page of HTML and status 500."""
+
 
 class LocalAws:
     """The WSGI application."""
@@ -53,6 +57,8 @@ class LocalAws:
         if operation.startswith(TARGET) and name not in LEFT_TO_MOTO:
             status, answer = self._emr.answer(name, _body(environ), environ.get("HTTP_AUTHORIZATION", ""))
             return _json(start_response, status, answer, "application/x-amz-json-1.1")
+        if operation == PRICES:
+            return _json(start_response, 200, NO_PRICES, "application/x-amz-json-1.1")
         if is_s3(environ):
             return self._s3.answer(self._moto, environ, start_response)
         answered = self._journal.answer(self._moto, operation, environ, start_response)
