@@ -55,7 +55,7 @@ def test_trigger_watch_approve_and_look_at_the_results(demo: Demo, layout: Layou
     page.wait_for_url("**/runs/manual__*")
     watched = page.url
     expect(open_results(page).get_by_text("looks again every ten seconds")).to_be_visible()
-    expect(open_results(page).get_by_text("images/s").first).to_be_visible(timeout=WHOLE_RUN_MS)
+    expect(open_results(page).get_by_role("progressbar").first).to_be_visible(timeout=WHOLE_RUN_MS)
     visitor.picture("watching")
 
     page.get_by_role("button", name="Required Actions").click(timeout=WHOLE_RUN_MS)
