@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import psutil
@@ -122,18 +123,27 @@ def clear(task_id: str, *, during: str) -> Act:
 
 
 def clear_at_work(step: str) -> Act:
-    """The step's task alone, in Airflow's UI, while its step is kept at work; see light_step.py."""
+    """The step's task alone, in Airflow's UI."""
 
     def act(scene: Scene) -> None:
-        layout, s3 = Layout.of(scene.root), aws.s3(scene.config)
-        hold = f"{layout.prefix}chaos/hold-{step}"
-        s3.put_object(Bucket=layout.bucket, Key=hold, Body=b"")
-        scene.wait_for_task(step, {"deferred"})
-        time.sleep(3)  # until the triggerer has it
-        scene.clear(step, downstream=False)
-        s3.delete_object(Bucket=layout.bucket, Key=hold)
+        with _at_work(scene, step):
+            scene.clear(step, downstream=False)
 
     return act
+
+
+@contextmanager
+def _at_work(scene: Scene, step: str) -> Iterator[None]:
+    """While the step is kept at work, and the triggerer waits for it; see light_step.py."""
+    layout, s3 = Layout.of(scene.root), aws.s3(scene.config)
+    hold = f"{layout.prefix}chaos/hold-{step}"
+    s3.put_object(Bucket=layout.bucket, Key=hold, Body=b"")
+    try:
+        scene.wait_for_task(step, {"deferred"})
+        time.sleep(3)  # until the triggerer has it
+        yield
+    finally:
+        s3.delete_object(Bucket=layout.bucket, Key=hold)
 
 
 def strike(task_id: str, rules: Sequence[Rule]) -> Act:
@@ -210,12 +220,12 @@ def rival(metrics: Metrics, number: int) -> LedgerRecord:
 
 def cancel_step(step: str) -> Act:
     def act(scene: Scene) -> None:
-        scene.wait_for_task(step, {"deferred"})
-        cluster, client = scene.wait_for_cluster(), aws.emr(scene.config)
-        running = client.list_steps(ClusterId=cluster, StepStates=["PENDING", "RUNNING"])["Steps"]
-        client.cancel_steps(
-            ClusterId=cluster, StepIds=[s["Id"] for s in running], StepCancellationOption="TERMINATE_PROCESS"
-        )
+        with _at_work(scene, step):
+            cluster, client = scene.wait_for_cluster(), aws.emr(scene.config)
+            running = client.list_steps(ClusterId=cluster, StepStates=["PENDING", "RUNNING"])["Steps"]
+            client.cancel_steps(
+                ClusterId=cluster, StepIds=[s["Id"] for s in running], StepCancellationOption="TERMINATE_PROCESS"
+            )
 
     return act
 
