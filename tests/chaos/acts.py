@@ -123,11 +123,14 @@ def clear(task_id: str, *, during: str) -> Act:
 
 
 def clear_at_work(step: str) -> Act:
-    """The step's task alone, in Airflow's UI."""
+    """The step's task alone, in Airflow's UI; the step is kept at work until the triggerer has seen to it."""
 
     def act(scene: Scene) -> None:
         with _at_work(scene, step):
             scene.clear(step, downstream=False)
+            end = time.monotonic() + 40
+            while not scene.struck() and time.monotonic() < end:
+                time.sleep(0.2)
 
     return act
 
