@@ -108,6 +108,25 @@ def test_killed_while_waiting_for_the_cluster_ends_it(clean: Account, run: FakeR
     assert clean.wait_for(cluster_id, OVER)
 
 
+def test_what_a_kill_undoes_is_undone_though_the_triggerer_cancels_again(clean: Account, run: FakeRun) -> None:
+    """Airflow 3.3 does so each second until the trigger is gone, in the middle of a call that takes longer."""
+    cluster_id = run.execute(create())
+    trigger = trigger_of(run, WaitForClusterOperator(task_id="ready", cluster_id=cluster_id))
+
+    async def kill_and_cancel() -> None:
+        killing = asyncio.create_task(trigger.on_kill())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        killing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await killing
+        assert clean.cluster_state(cluster_id) not in OVER
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not asyncio.current_task()))
+
+    asyncio.run(kill_and_cancel())
+    assert clean.wait_for(cluster_id, OVER)
+
+
 def test_killed_while_waiting_for_a_step_cancels_it_and_what_waits_behind(clean: Account, run: FakeRun) -> None:
     """Only what makes sense after it: a step that was added on its own account goes on."""
     cluster_id = run.execute(create())

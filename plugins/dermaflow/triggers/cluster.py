@@ -111,7 +111,7 @@ class ClusterTrigger(AwsTrigger):
                 await asyncio.sleep(min(LOOK_FOR_LOGS_EVERY_S, self.log_wait_s))
         return _by_node(tails) or f"no log yet; look below {place.uri}<instance>/bootstrap-actions/"
 
-    async def on_kill(self) -> None:
+    async def undo(self) -> None:
         if not self.terminate_on_kill:
             return
         self.log.info("killed while waiting: ending cluster %s", self.cluster_id)

@@ -151,7 +151,7 @@ class StepTrigger(AwsTrigger):
                 return f"no log yet; look at {place.uri}"
             await asyncio.sleep(min(LOOK_FOR_LOGS_EVERY_S, self.log_wait_s))
 
-    async def on_kill(self) -> None:
+    async def undo(self) -> None:
         self.log.info("killed while waiting: cancelling step %s", self.step_id)
         async with await self.emr() as emr:
             pages = emr.get_paginator("list_steps").paginate(ClusterId=self.cluster_id)
