@@ -130,7 +130,7 @@ bench-preprocess: build/bench/env/.done ## images a second of preprocessing and 
 	PYTHONPATH=tests build/bench/env/bin/python -m bench.preprocess --data "$(DATA)" --size $(SIZE) --spark 1000 3000 10000
 
 screenshots: setup ## draw the README's pictures of Airflow's pages anew, in a real browser
-	DERMAFLOW_SCREENSHOTS=$(CURDIR)/.github/images $(CONTROL)/python -m pytest tests/control/test_in_a_browser.py
+	DERMAFLOW_SCREENSHOTS=$(CURDIR)/.github/images $(CONTROL)/python -m pytest tests/control/test_in_a_browser.py tests/e2e/test_from_form_to_champion.py
 
 lint: setup infra/aws/lint/.venv/.done ## ruff, mypy, shellcheck, cfn-lint, checkov
 	$(CONTROL)/ruff check $(CODE)

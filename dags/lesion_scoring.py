@@ -12,6 +12,7 @@ from airflow.sdk import DAG
 from dermaflow.assets import RAW_DATA
 from dermaflow.form import scoring_params
 from dermaflow.notify import callbacks
+from dermaflow.operators.account_cost import AccountCostOperator
 from dermaflow.operators.announce_drift import AnnounceDriftOperator
 from dermaflow.operators.check_scoring import CheckScoringOperator
 from dermaflow.operators.create_training_cluster import CreateTrainingClusterOperator
@@ -50,6 +51,7 @@ with DAG(
     terminate_cluster = TerminateClusterOperator(
         task_id="terminate_cluster", cluster_id=create_cluster.output, needs=["score"]
     )
+    account_cost = AccountCostOperator(task_id="account_cost", root="{{ params.root }}")
     announce_drift = AnnounceDriftOperator(
         task_id="announce_drift", report=score.output, wanted="{{ params.announce_drift }}", outlets=[RAW_DATA]
     )
@@ -58,3 +60,4 @@ with DAG(
     score >> [announce_drift, terminate_cluster]
     # publish_code counts as a setup too, so that the teardown runs even when create_cluster itself has failed
     terminate_cluster.as_teardown(setups=[publish_code, create_cluster], on_failure_fail_dagrun=True)
+    terminate_cluster >> account_cost.as_teardown(setups=[publish_code, create_cluster])

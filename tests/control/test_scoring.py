@@ -227,6 +227,8 @@ def test_the_cluster_is_given_back_whatever_happens(scoring: DAG) -> None:
     assert {task.task_id for task in scoring.tasks if task.is_setup} == {"publish_code", "create_cluster"}
     assert {"publish_code", "create_cluster", "score"} <= teardown.upstream_task_ids
     assert "announce_drift" not in teardown.upstream_task_ids
+    assert scoring.get_task("account_cost").is_teardown
+    assert "account_cost" in teardown.downstream_task_ids
     assert scoring.get_task("announce_drift").outlets == [RAW_DATA]
     assert list(scoring.get_task("verify_environment").then) == ["score"]
     assert all(task.retries and task.execution_timeout for task in scoring.tasks)
