@@ -146,6 +146,9 @@ def shrink(image: ImageFile.ImageFile, size: int) -> Image.Image:
     """
     drafted = image.draft(None, (size, size))
     box = drafted[1] if drafted else None
+    if drafted and image.mode == "RGB":
+        # libjpeg then writes pixels of four bytes, as Pillow keeps them, which else spreads them out itself
+        image.tile = [tile._replace(args=("RGBX", "")) for tile in image.tile]
     return plain(image).resize((size, size), FILTER, box=box, reducing_gap=1.5)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.fft import dctn
+from scipy.fft import dct
 from scipy.ndimage import gaussian_filter
 
 THUMB: Final = 64
@@ -29,13 +29,18 @@ nothing, one photograph in two splits is a leak.
 _SHIFT: Final = 3
 """Pixels of the thumbnail; copies in archives are often cropped a little differently."""
 _DETAIL_SIGMA, _RADIUS = 2.0, 30.0
-_BLOCK = 2048
+_BLOCK = 512
+"""A side of what is compared at once: 2 MB."""
 
 _y, _x = np.mgrid[:THUMB, :THUMB]
 _ROWS, _COLUMNS = np.nonzero(np.hypot(_y - (THUMB - 1) / 2, _x - (THUMB - 1) / 2) <= _RADIUS)
 _shifts = np.array([(y, x) for y in range(-_SHIFT, _SHIFT + 1) for x in range(-_SHIFT, _SHIFT + 1)])
 _MOVED_ROWS = np.clip(_ROWS + _shifts[:, :1], 0, THUMB - 1)
 _MOVED_COLUMNS = np.clip(_COLUMNS + _shifts[:, 1:], 0, THUMB - 1)
+
+# Pillow's LANCZOS from 64 to 32, read off what it makes of single bright pixels; then the eight lowest frequencies.
+_HALVES = np.asarray(Image.fromarray(np.eye(THUMB, dtype=np.float32)).resize((32, THUMB), Image.Resampling.LANCZOS))
+_LOW_DCT = dct(np.eye(32), axis=0)[:8]
 
 Thumb = NDArray[np.uint8]
 
@@ -47,22 +52,21 @@ def thumbnail(image: Image.Image) -> Image.Image:
 
 def perceptual_hashes(thumbs: Sequence[Image.Image]) -> list[int]:
     """64 bits each; alike pictures differ in few of them. The bits are those of `imagehash.phash`, which takes one
-    picture at a time and six times as long.
+    picture at a time and fifteen times as long; where a value lies just between two, one may differ.
     """
     if not thumbs:
         return []
-    # Pillow's LANCZOS, rows first and then columns as it does, of all thumbnails at once: 40 µs an image less.
-    rows = _halved(np.concatenate([np.asarray(thumb) for thumb in thumbs])).reshape(len(thumbs), THUMB, 32)
-    columns = np.ascontiguousarray(rows.transpose(0, 2, 1)).reshape(-1, THUMB)
-    small = _halved(columns).reshape(len(thumbs), 32, 32).transpose(0, 2, 1)
-    low = dctn(small.astype(np.float64), axes=(1, 2))[:, :8, :8].reshape(len(thumbs), 64)
+    grey = np.frombuffer(b"".join(thumb.tobytes() for thumb in thumbs), np.uint8)
+    rows = _rounded(grey.reshape(-1, THUMB, THUMB).astype(np.float32) @ _HALVES)
+    small = _rounded(_HALVES.T @ rows).astype(np.float64)
+    low = (_LOW_DCT @ small @ _LOW_DCT.T).reshape(len(thumbs), 64)
     bits = np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
     return [int.from_bytes(row.tobytes()) for row in bits]
 
 
-def _halved(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Each row by itself, to 32 values."""
-    return np.asarray(Image.fromarray(rows).resize((32, len(rows)), Image.Resampling.LANCZOS))
+def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """As Pillow does after each direction of a resize."""
+    return np.clip(np.rint(values), 0, 255)
 
 
 @dataclass(frozen=True)

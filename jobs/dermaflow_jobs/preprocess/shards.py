@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import IO
 
 from dermaflow_jobs.contract.dataset import SPLITS, Shard, Split
 from dermaflow_jobs.preprocess.assembly import Kept
@@ -15,6 +17,8 @@ from dermaflow_jobs.preprocess.fetch import read_ahead, read_range
 from dermaflow_jobs.preprocess.packs import Entry, Span, covering_spans
 from dermaflow_jobs.preprocess.records import FeatureValue, example, features, framed
 from dermaflow_jobs.runtime.s3 import Store
+
+SCRATCH = "dermaflow-shard-"
 
 
 @dataclass(frozen=True)
@@ -74,22 +78,23 @@ def _about(one: Kept, classes: tuple[str, ...]) -> dict[str, FeatureValue]:
 
 @dataclass(frozen=True)
 class ShardWriter:
-    """Call it with a plan: reads the packs, writes the shard. Memory: the shard's records, and what is read ahead."""
+    """Call it with a plan: reads the packs, writes the shard. Memory: what is read ahead; records wait on disk."""
 
     store: Store
     decoder_id: str
 
     def __call__(self, plan: ShardPlan) -> Shard:
-        parts = self._parts([entry for entry, _ in plan.rows])
         digest, size = hashlib.sha256(), 0
-        with tempfile.NamedTemporaryFile(prefix="dermaflow-shard-") as file:
+        with tempfile.NamedTemporaryFile(prefix=SCRATCH) as parts, tempfile.NamedTemporaryFile(prefix=SCRATCH) as shard:
+            places = self._fetch([entry for entry, _ in plan.rows], parts)
             for entry, about in plan.rows:
-                record = framed(example(parts[entry.pack_id, entry.offset] + about))
-                file.write(record)
+                part = os.pread(parts.fileno(), entry.record_bytes, places[entry.pack_id, entry.offset])
+                record = framed(example(part + about))
+                shard.write(record)
                 digest.update(record)
                 size += len(record)
-            file.flush()
-            self.store.upload(file.name, plan.key)
+            shard.flush()
+            self.store.upload(shard.name, plan.key)
         return Shard(
             key=plan.key,
             split=plan.split,
@@ -99,17 +104,19 @@ class ShardWriter:
             sha256=digest.hexdigest(),
         )
 
-    def _parts(self, entries: list[Entry]) -> dict[tuple[str, int], bytes]:
-        """Record parts by pack and offset."""
+    def _fetch(self, entries: list[Entry], parts: IO[bytes]) -> dict[tuple[str, int], int]:
+        """Copies what the packs hold of these to `parts`. Pack and offset → where it is there."""
         of_pack: dict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
             of_pack[entry.pack_id].append(entry)
-        parts: dict[tuple[str, int], bytes] = {}
+        places: dict[tuple[str, int], int] = {}
         for span, data in read_ahead(covering_spans(entries), _span_bytes, self._read):
+            begin = parts.tell() - span.begin
             for entry in of_pack[span.pack_id]:
-                begin = entry.offset - span.begin
-                parts[entry.pack_id, entry.offset] = data[begin : begin + entry.record_bytes]
-        return parts
+                places[entry.pack_id, entry.offset] = begin + entry.offset
+            parts.write(data)
+        parts.flush()
+        return places
 
     def _read(self, span: Span) -> bytes:
         key = self.store.layout.decoded_pack(self.decoder_id, span.pack_id)
