@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 from aws_account import REPO, Account
-from browser import PHONE, Visitor, browser, chromium
 from playwright.sync_api import Browser, Locator, expect
 from results_data import Project
 
+from browser import PHONE, Visitor, browser, chromium
 from dermaflow_jobs.contract.ledger import LedgerRecord
 
 pytestmark = pytest.mark.timeout(400)
