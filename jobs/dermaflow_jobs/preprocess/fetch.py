@@ -66,9 +66,15 @@ def read_listed(store: Store, key: str, etag: str) -> bytes | Reason:
 
 
 def read_range(store: Store, key: str, begin: int, end: int) -> bytes:
-    """Bytes `begin` to `end`, without `end`. Raises StorageError."""
+    """Bytes `begin` to `end`, without `end`. Raises StorageError, also where the object ends before `end`."""
     try:
         part = s3_client().get_object(Bucket=store.layout.bucket, Key=key, Range=f"bytes={begin}-{end - 1}")
-        return part["Body"].read()
+        data = part["Body"].read()
     except (ClientError, BotoCoreError) as error:
         raise StorageError(f"cannot read {store.layout.uri(key)}, bytes {begin}-{end}: {error}") from error
+    if len(data) != end - begin:
+        raise StorageError(
+            f"{store.layout.uri(key)} holds {len(data)} of the bytes {begin}-{end}",
+            remedy="It was cut off, or replaced. Delete it: its images are then decoded anew.",
+        )
+    return data

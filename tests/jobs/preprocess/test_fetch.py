@@ -39,6 +39,13 @@ def test_a_range_is_half_open(empty_store: Store) -> None:
     assert read_range(empty_store, "k", 2, 5) == b"234"
 
 
+def test_an_object_that_ends_early_is_an_error_and_no_shorter_record(empty_store: Store) -> None:
+    """S3 answers such a range with what there is."""
+    put(empty_store, b"0123")
+    with pytest.raises(StorageError, match="holds 2 of the bytes 2-5"):
+        read_range(empty_store, "k", 2, 5)
+
+
 def test_items_come_in_order_with_reads_under_way_at_once() -> None:
     """Order is kept whatever finishes first."""
     slow_first = list(read_ahead(range(20), lambda _: 1, lambda n: time.sleep(0.02 if n % 5 == 0 else 0) or n * n))
