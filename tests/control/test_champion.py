@@ -321,6 +321,12 @@ def test_nobody_is_asked_in_vain(storage: Storage, run: FakeRun) -> None:
         run.execute(asking(storage, finished(storage, "worse", 0.1), approval="human"))
 
 
+def test_a_run_that_was_skipped_promotes_nothing(run: FakeRun) -> None:
+    """Its trigger rule lets it run all the same, for check_inputs succeeded."""
+    with pytest.raises(AirflowSkipException, match="skipped"):
+        run.execute(PromoteOperator(task_id="promote", run_spec={}, record=None))
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What was put before the person, as Airflow would keep it."""

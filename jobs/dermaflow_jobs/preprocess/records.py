@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from itertools import chain
 
 import google_crc32c
 
@@ -17,12 +18,13 @@ FeatureValue = bytes | int | float
 
 def features(values: Mapping[str, FeatureValue]) -> bytes:
     """Entries of the map `Features.feature`. Entries of several calls may be joined: a map is a repeated field."""
-    return b"".join(_field(1, _field(1, name.encode()) + _field(2, _feature(value))) for name, value in values.items())
+    parts = [_field(1, _field(1, [name.encode()]) + _field(2, _feature(value))) for name, value in values.items()]
+    return b"".join(chain.from_iterable(parts))
 
 
 def example(entries: bytes) -> bytes:
     """A tf.train.Example of these entries."""
-    return _field(1, entries)
+    return b"".join(_field(1, [entries]))
 
 
 def framed(record: bytes) -> bytes:
@@ -36,17 +38,18 @@ def _masked_crc(data: bytes) -> bytes:
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
-def _feature(value: FeatureValue) -> bytes:
+def _feature(value: FeatureValue) -> list[bytes]:
     """bytes_list = 1, float_list = 2, int64_list = 3; each holds one repeated field 1."""
     if isinstance(value, bytes):
-        return _field(1, _field(1, value))
+        return _field(1, _field(1, [value]))
     if isinstance(value, float):
-        return _field(2, _field(1, struct.pack("<f", value)))
-    return _field(3, _field(1, _varint(value & 0xFFFFFFFFFFFFFFFF)))
+        return _field(2, _field(1, [struct.pack("<f", value)]))
+    return _field(3, _field(1, [_varint(value & 0xFFFFFFFFFFFFFFFF)]))
 
 
-def _field(number: int, body: bytes) -> bytes:
-    return b"".join((_varint(number << 3 | 2), _varint(len(body)), body))
+def _field(number: int, body: list[bytes]) -> list[bytes]:
+    """In pieces, so that an image's pixels are copied once and not at every level."""
+    return [_varint(number << 3 | 2) + _varint(sum(map(len, body))), *body]
 
 
 def _varint(value: int) -> bytes:

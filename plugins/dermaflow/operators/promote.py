@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from dermaflow.champion import Verdict, challenger, crown, model_id, weigh
 from dermaflow.errors import ResultMissing
@@ -36,7 +37,7 @@ class PromoteOperator(AwsOperator):
         )
 
     :param run_spec: a contract RunSpec as a dict.
-    :param record: a contract LedgerRecord as a dict.
+    :param record: a contract LedgerRecord as a dict; None where the run was skipped, and this task is, too.
     :param answer: what ApprovePromotionOperator returned; None where nobody was asked.
     """
 
@@ -50,6 +51,8 @@ class PromoteOperator(AwsOperator):
         self.answer: Any = answer
 
     def execute(self, context: Context) -> dict[str, Any]:
+        if self.record is None:
+            raise AirflowSkipException("the run was skipped: there is no model to promote")
         spec, record = RunSpec.parse(self.run_spec), LedgerRecord.parse(self.record)
         storage, options, answer = self.storage(spec.root), spec.options.promotion, self.answer
         new = challenger_of(storage, record)
