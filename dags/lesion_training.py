@@ -81,6 +81,7 @@ with DAG(
 
     check_inputs >> anything_new >> publish_code >> create_cluster >> wait_for_cluster >> verify_environment
     verify_environment >> preprocess >> [trials, train]
+    anything_new >> plan_sweep
     trials >> sweep_done >> train >> evaluate >> [gather_metrics, terminate_cluster]
     gather_metrics >> approve >> promote
     if settings.mlflow_uri():
