@@ -79,9 +79,8 @@ with DAG(
         **result,
     )
 
-    check_inputs >> anything_new >> publish_code >> create_cluster >> wait_for_cluster >> verify_environment
-    verify_environment >> preprocess >> [trials, train]
-    anything_new >> plan_sweep
+    check_inputs >> anything_new >> [publish_code, plan_sweep]
+    publish_code >> create_cluster >> wait_for_cluster >> verify_environment >> preprocess >> [trials, train]
     trials >> sweep_done >> train >> evaluate >> [gather_metrics, terminate_cluster]
     gather_metrics >> approve >> promote
     if settings.mlflow_uri():
