@@ -73,6 +73,8 @@ def test_an_executor_that_is_killed_costs_its_work_and_nothing_else(empty_store:
     assert re.search(r"(?i)lost executor|executor lost|exited unexpectedly", log.read_text())
     assert done_by_then < packs(empty_store), "the kill came too late to mean anything"
     found = outcome(empty_store, "r1")
+    assert (found.quarantine, found.images) == (expected.quarantine, expected.images)
+    assert found.manifest.shards == expected.manifest.shards
     assert found.manifest.fingerprint == expected.manifest.fingerprint
     assert len(found.duplicates) == COPIES - 1
     assert found.manifest.listed == len(files())
