@@ -26,8 +26,11 @@ EXECUTOR = b"CoarseGrainedExecutorBackend"
 
 
 def files() -> dict[str, bytes]:
-    """Some images, and one more that takes long, so often that there are several chunks of it."""
-    slow = saved(photo(1, (800, 600)).resize((3200, 2400)), "JPEG", quality=90, progressive=True)
+    """Some images, and one more that takes long, so often that there are several chunks of it.
+
+    It shows none of the others' photographs: which of two came first is told by the second, and names their group.
+    """
+    slow = saved(photo(77, (800, 600)).resize((3200, 2400)), "JPEG", quality=90, progressive=True)
     copies = {f"nevus/copy {number:03d}.jpg": slow for number in range(COPIES)}
     some = {f"{label}/{n}.jpg": jpeg(100 * at + n) for at, label in enumerate(DEFAULT_CLASSES) for n in range(8)}
     return copies | some
