@@ -34,7 +34,7 @@ def layout(demo: Demo, images: Path) -> Layout:
 
 
 @pytest.fixture(scope="module")
-def page(demo: Demo, layout: Layout) -> Iterator[Page]:
+def visitor(demo: Demo, layout: Layout) -> Iterator[Visitor]:
     """Logged in, the DAG's page open."""
     chromium()  # skips where there is none
     with AirflowApi.login(demo.config) as api:
@@ -45,12 +45,12 @@ def page(demo: Demo, layout: Layout) -> Iterator[Page]:
         visitor.page.set_default_timeout(WAIT_MS)
         expect.set_options(timeout=WAIT_MS)
         visitor.open(f"/dags/{DAG_ID}")
-        yield visitor.page
+        yield visitor
 
 
-def test_trigger_watch_approve_and_look_at_the_results(demo: Demo, layout: Layout, page: Page) -> None:
+def test_trigger_watch_approve_and_look_at_the_results(demo: Demo, layout: Layout, visitor: Visitor) -> None:
     """One run: filled in, seen while it works, approved by a person, and champion afterwards."""
-    visitor = Visitor(page, demo.config.airflow_url)
+    page = visitor.page
     trigger(page, layout)
     page.wait_for_url("**/runs/manual__*")
     watched = page.url
@@ -71,7 +71,6 @@ def test_trigger_watch_approve_and_look_at_the_results(demo: Demo, layout: Layou
     wait_for_success(demo, watched.rsplit("/", 1)[-1])
     results = open_results(page)
     expect(results.get_by_text("Mean AUC").first).to_be_visible()
-    visitor.picture("results")
     results.get_by_role("link", name="Champion").first.click()
     expect(results.get_by_text("approved by admin").first).to_be_visible()
     champion = Champion.parse(demo.objects(layout.champion())[layout.champion()])

@@ -52,7 +52,7 @@ def thumbnail(image: Image.Image) -> Image.Image:
 
 def perceptual_hashes(thumbs: Sequence[Image.Image]) -> list[int]:
     """64 bits each; alike pictures differ in few of them. The bits are those of `imagehash.phash`, which takes one
-    picture at a time and fifteen times as long; where a value lies just between two, one may differ.
+    picture at a time; where a value lies just between two, one may differ.
     """
     if not thumbs:
         return []

@@ -54,5 +54,5 @@ class AwsTrigger(BaseTrigger):
         try:
             async with asyncio.timeout(UNDO_S):
                 await self.undo()
-        except Exception:
+        except Exception:  # the triggerer may have let go of the trigger by now, and then nobody else would tell
             self.log.exception("killed while waiting, and what was to be undone was not")
