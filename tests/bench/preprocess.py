@@ -1,8 +1,9 @@
 """`make bench-preprocess`: images a second of ours and others, on the same images, one core and then all.
 
 Run by the data plane's Python with the dependency group `bench`. Writes `build/bench/preprocess.json`; exit code 1
-where a target is missed. Rates are by the CPU time of a process that is tied to one core, each file at its best of
-several rounds in which the methods take turns: a machine that is busy elsewhere tells nearly the same as an idle one.
+where a target is missed. Rates are by the CPU time of a process that is tied to one core, each group of files at its
+best of several rounds in which the methods take turns: a machine that is busy elsewhere tells nearly the same as an
+idle one.
 All cores at once is the sum of such rates while every core is at work.
 """
 
@@ -19,8 +20,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench.preprocess_methods import METHODS, psnr_db, seconds_per_file
+from bench.preprocess_methods import METHODS, psnr_db, seconds_per_group
 from bench.preprocess_spark import growth, measure_job
 
 REPO = Path(__file__).resolve().parents[2]
@@ -107,11 +109,12 @@ def rates(files: Sequence[bytes], size: int, rounds: int, methods: Iterable[str]
     """Images a second of each method, on all these cores at the same time."""
     with ExitStack() as stack:
         pools = [stack.enter_context(tied_to(core)) for core in on]
-        best = {name: np.full((len(on), len(files)), np.inf) for name in methods}
+        best: dict[str, NDArray[np.float64]] = {}
         for _ in range(rounds):
             for name in methods:
-                running = [pool.submit(seconds_per_file, name, files, size) for pool in pools]
-                best[name] = np.minimum(best[name], [one.result() for one in running])
+                running = [pool.submit(seconds_per_group, name, files, size) for pool in pools]
+                spent = np.array([one.result() for one in running])
+                best[name] = np.minimum(best.get(name, spent), spent)
     return {name: float((len(files) / spent.sum(axis=1)).sum()) for name, spent in best.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from PIL import Image, ImageCms
 
 from dermaflow_jobs.preprocess.decode import DecodeOptions
 from dermaflow_jobs.preprocess.duplicates import perceptual_hashes
-from dermaflow_jobs.preprocess.images import Processed, encoding_of, process
+from dermaflow_jobs.preprocess.images import Processed, encoding_of, process_all
 from dermaflow_jobs.preprocess.records import example, framed
 
 
@@ -60,18 +60,20 @@ def _resizer(size: int) -> Any:
     return Resizer(size, "center_crop", resize_only_if_bigger=False)
 
 
-def ours(data: bytes, size: int) -> Image.Image:
-    """The job's worker: from an object's bytes to the framed record. Returns the thumbnail."""
-    found = _processed(data, DecodeOptions(size=size, max_pixels=10**9))
-    framed(example(found.record))
-    return found.thumb
+def ours(files: Sequence[bytes], size: int) -> list[int]:
+    """The job's worker: from objects' bytes to framed records and perceptual hashes."""
+    thumbs = []
+    for found in _processed(files, size):
+        framed(example(found.record))
+        thumbs.append(found.thumb)
+    return perceptual_hashes(thumbs)
 
 
-def _processed(data: bytes, options: DecodeOptions) -> Processed:
-    found = process(data, options)
-    if not isinstance(found, Processed):
-        raise RuntimeError(f"ours: {found}")
-    return found
+def _processed(files: Sequence[bytes], size: int) -> Iterator[Processed]:
+    for found in process_all(files, DecodeOptions(size=size, max_pixels=10**9)):
+        if not isinstance(found, Processed):
+            raise RuntimeError(f"ours: {found}")
+        yield found
 
 
 def limit(data: bytes, size: int) -> NDArray[np.uint8]:
@@ -81,36 +83,37 @@ def limit(data: bytes, size: int) -> NDArray[np.uint8]:
     return simplejpeg.decode_jpeg(data, min_height=size, min_width=size, min_factor=1)
 
 
-METHODS: dict[str, Callable[[bytes, int], Any]] = {
+ONE_BY_ONE: dict[str, Callable[[bytes, int], Any]] = {
     "way_2021": way_2021,
     "pillow_antialiased": pillow_antialiased,
     "pyvips_thumbnail": vips_thumbnail,
     "img2dataset": img2dataset_resizer,
-    "ours": ours,
     "limit": limit,
 }
-AFTERWARDS: dict[str, Callable[[list[Any]], Any]] = {"ours": perceptual_hashes}
-"""What a method does at the end with the results of all files."""
+METHODS = (*ONE_BY_ONE, "ours")
+GROUP = 32
+"""Files that are timed together, as our worker takes some at a time."""
 
 
-def seconds_per_file(name: str, files: Sequence[bytes], size: int) -> NDArray[np.float64]:
-    """CPU seconds of each file in turn, each with its share of what is done afterwards."""
-    method, spent, results = METHODS[name], np.zeros(len(files)), []
-    for number, data in enumerate(files):
+def seconds_per_group(name: str, files: Sequence[bytes], size: int) -> NDArray[np.float64]:
+    """CPU seconds of each GROUP of files in turn."""
+    spent = []
+    for at in range(0, len(files), GROUP):
+        group = files[at : at + GROUP]
         began = time.process_time()
-        results.append(method(data, size))
-        spent[number] = time.process_time() - began
-    if name in AFTERWARDS:
-        began = time.process_time()
-        AFTERWARDS[name](results)
-        spent += (time.process_time() - began) / len(files)
-    return spent
+        if name in ONE_BY_ONE:
+            for data in group:
+                ONE_BY_ONE[name](data, size)
+        else:
+            ours(group, size)
+        spent.append(time.process_time() - began)
+    return np.array(spent)
 
 
 def psnr_db(files: Sequence[bytes], size: int) -> list[float]:
     """Of the pixels that our records hold, against a full decode and Pillow's antialiased default filter (BICUBIC)."""
-    options = DecodeOptions(size=size, max_pixels=10**9)
-    return [_psnr(_pixels(_processed(data, options), size), _reference(data, size)) for data in files]
+    pairs = zip(_processed(files, size), files, strict=True)
+    return [_psnr(_pixels(found, size), _reference(data, size)) for found, data in pairs]
 
 
 def _psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:

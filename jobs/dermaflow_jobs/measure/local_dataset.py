@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ from scipy.sparse.csgraph import connected_components
 from dermaflow_jobs.preprocess.decode import DecodeOptions, Undecodable
 from dermaflow_jobs.preprocess.duplicates import MIN_CORRELATION, candidates, correlation, perceptual_hashes
 from dermaflow_jobs.preprocess.images import process
-from dermaflow_jobs.preprocess.records import example, features, framed
+from dermaflow_jobs.preprocess.labels import NOTHING, Label, read_labels
+from dermaflow_jobs.preprocess.records import FeatureValue, example, features, framed
 from dermaflow_jobs.train.shards import ClassFiles
 
 MAX_PIXELS = 128 * 10**6
@@ -70,12 +71,16 @@ class LocalDataset:
 
 
 def read_folder(folder: Path, size: int) -> LocalDataset:
-    """`folder[/train|valid]/<class>/<image>`, decoded as preprocess does; what cannot be read is left out."""
+    """`folder[/train|valid]/<class>/<image>`, decoded as preprocess does; what cannot be read is left out.
+
+    Age and sex come from `folder/labels.csv`, if there is one. Raises JobError where it is no such table.
+    """
     split_folders = [(split, folder / split) for split in ("train", "valid") if (folder / split).is_dir()]
     places = split_folders or [("train", folder)]
     classes = sorted({path.name for _, place in places for path in place.iterdir() if path.is_dir()})
+    known = _known(folder / "labels.csv")
     tasks = [
-        (str(file), split, label, size)
+        (file, split, label, known.get(file.stem, NOTHING), size)
         for split, place in places
         for label, name in enumerate(classes)
         for file in _files(place / name)
@@ -85,15 +90,23 @@ def read_folder(folder: Path, size: int) -> LocalDataset:
     return LocalDataset(tuple(classes), images)
 
 
+def _known(labels: Path) -> Mapping[str, Label]:
+    return read_labels(labels.read_bytes(), str(labels)) if labels.is_file() else {}
+
+
 def _files(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
         yield from sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
 
 
-def _read(task: tuple[str, str, int, int]) -> LocalImage | None:
-    path, split, label, size = task
-    done = process(Path(path).read_bytes(), DecodeOptions(size, MAX_PIXELS))
+def _read(task: tuple[Path, str, int, Label, int]) -> LocalImage | None:
+    path, split, label, known, size = task
+    done = process(path.read_bytes(), DecodeOptions(size, MAX_PIXELS))
     if isinstance(done, Undecodable):
         return None
-    about = features({"label": label, "image_id": Path(path).stem.encode(), "key": path.encode()})
-    return LocalImage(Path(path).stem, split, label, example(done.record + about), done.thumb)
+    about: dict[str, FeatureValue] = {"label": label, "image_id": path.stem.encode(), "key": str(path).encode()}
+    if known.age is not None:
+        about["age"] = float(known.age)
+    if known.sex is not None:
+        about["sex"] = known.sex.encode()
+    return LocalImage(path.stem, split, label, example(done.record + features(about)), done.thumb)

@@ -75,10 +75,21 @@ MEDIUM = Recipe(
     224,
     SHORT.options.model_copy(update={"epochs": 15, "ema": 0.99}),
 )
+MEDIUM_AGE_SEX = Recipe(
+    "efficientnet_lite0, medium, age and sex", 224, MEDIUM.options.model_copy(update={"use_age_sex": True})
+)
+"""The best that a night on two cores reaches; for folders with a `labels.csv`."""
 FULL = _of_preset("efficientnet_lite0", "accurate")
 WAYS = ("valid", "cross_validation")
 TOLD = ("mean_auc", "auc:melanoma", "auc:seborrheic_keratosis", "balanced_accuracy", "accuracy")
-RECIPES = {"2021": NETWORK_2021, "small": SMALL, "short": SHORT, "medium": MEDIUM, "full": FULL}
+RECIPES = {
+    "2021": NETWORK_2021,
+    "small": SMALL,
+    "short": SHORT,
+    "medium": MEDIUM,
+    "medium_age_sex": MEDIUM_AGE_SEX,
+    "full": FULL,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -104,7 +115,7 @@ def table(name: str, found: dict[str, Any]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dermaflow_jobs.measure.reproduce", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder[/train|valid]/<class>/<image>")
+    parser.add_argument("--data", type=Path, required=True, help="folder[/train|valid]/<class>/<image>, labels.csv")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["2021", "short"])
     parser.add_argument("--folds", type=int, default=5, help="0: the validation split alone")
     parser.add_argument("--image-size", type=int, help="other than the recipe's")

@@ -7,7 +7,10 @@ the embedded ICC profile and transparency are all settled here, once, so that no
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
@@ -15,7 +18,10 @@ from PIL.ExifTags import Base
 
 from dermaflow_jobs.contract.dataset import SYNTHETIC_SOFTWARE
 from dermaflow_jobs.preprocess.colour import shades_of_gray, to_srgb
+from dermaflow_jobs.preprocess.jpeg import Box, decode_scaled
 from dermaflow_jobs.preprocess.reasons import Reason
+
+T = TypeVar("T")
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
 FILTER = Image.Resampling.HAMMING
@@ -71,10 +77,35 @@ class _RefusedError(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True)
+class Opened:
+    """Its header is read and within bounds; its pixels are not decoded."""
+
+    data: bytes
+    image: ImageFile.ImageFile
+    orientation: int
+    software: str
+
+
 def decode(data: bytes, options: DecodeOptions) -> Decoded | Undecodable:
     """Never raises for what the bytes are: libraries raise nearly anything on broken files, and all of it is caught."""
+    header = open_header(data, options)
+    return header if isinstance(header, Undecodable) else decode_pixels(header, options)
+
+
+def open_header(data: bytes, options: DecodeOptions) -> Opened | Undecodable:
+    """The first half of `decode`."""
+    return _guarded(partial(_open, data, options))
+
+
+def decode_pixels(header: Opened, options: DecodeOptions) -> Decoded | Undecodable:
+    """The second half of `decode`; the header can be used once."""
+    return _guarded(partial(_decode, header, options))
+
+
+def _guarded(work: Callable[[], T]) -> T | Undecodable:
     try:
-        return _decode(data, options)
+        return work()
     except _RefusedError as refused:
         return Undecodable(refused.reason, str(refused))
     except UnidentifiedImageError:
@@ -90,17 +121,22 @@ def _reason(error: Exception) -> Reason:
     return Reason.TRUNCATED if "truncated" in text or "premature end" in text else Reason.UNREADABLE
 
 
-def _decode(data: bytes, options: DecodeOptions) -> Decoded:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+def _open(data: bytes, options: DecodeOptions) -> Opened:
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    width, height = image.size
+    if width * height > options.max_pixels:
+        raise _RefusedError(Reason.TOO_MANY_PIXELS, f"{width} × {height}")
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        _check_scans(image, data, options.max_pixels)
+    return Opened(data, image, *_exif(image))
+
+
+def _decode(header: Opened, options: DecodeOptions) -> Decoded:
+    orientation = header.orientation
+    with header.image as image:
         width, height = image.size
-        if width * height > options.max_pixels:
-            raise _RefusedError(Reason.TOO_MANY_PIXELS, f"{width} × {height}")
-        if isinstance(image, JpegImagePlugin.JpegImageFile):
-            _check_scans(image, data, options.max_pixels)
-        orientation, software = _exif(image)
         profile = image.info.get("icc_profile")
-        image.decodermaxblock = max(1, len(data))  # all at once: restarts after each 64 kB cost a few per cent
-        small = shrink(image, options.size)
+        small = _small_jpeg(header, options.size) or shrink(image, options.size)
         # Not n_frames, which goes through all of them: a GIF of 12 MB can have a million.
         notes = ("first of several frames",) if getattr(image, "is_animated", False) else ()
     converted = to_srgb(small, profile)
@@ -109,7 +145,7 @@ def _decode(data: bytes, options: DecodeOptions) -> Decoded:
         upright = shades_of_gray(upright)
     if orientation >= 5:
         width, height = height, width
-    return Decoded(upright, width, height, software == SYNTHETIC_SOFTWARE, notes + converted.notes)
+    return Decoded(upright, width, height, header.software == SYNTHETIC_SOFTWARE, notes + converted.notes)
 
 
 def _check_scans(image: JpegImagePlugin.JpegImageFile, data: bytes, max_pixels: int) -> None:
@@ -138,18 +174,26 @@ def _exif(image: Image.Image) -> tuple[int, str]:
     return orientation if orientation in TURNS else 1, str(software).strip("\0 ")
 
 
+def _small_jpeg(header: Opened, size: int) -> Image.Image | None:
+    """Squashed to size × size, if it is a JPEG wholly in order and not smaller."""
+    if header.image.format != "JPEG" or header.image.mode != "RGB":
+        return None
+    found = decode_scaled(header.data, header.image.size, size)
+    return _resized(found.image, size, found.box) if found else None
+
+
 def shrink(image: ImageFile.ImageFile, size: int) -> Image.Image:
-    """Squashed to size × size. A JPEG is decoded at the smallest power-of-two scale that is not below it.
+    """Squashed to size × size. Of a JPEG Pillow decodes at the smallest power-of-two scale that is not below it.
 
     The box matters: libjpeg rounds the scaled size up, so the last row and column are partly beyond the picture, and
     without the box all pixels shift by up to one (PSNR 26 dB instead of 38 in the worst case measured).
     """
     drafted = image.draft(None, (size, size))
-    box = drafted[1] if drafted else None
-    if drafted and image.mode == "RGB":
-        # libjpeg then writes pixels of four bytes, as Pillow keeps them, which else spreads them out itself
-        image.tile = [tile._replace(args=("RGBX", "")) for tile in image.tile]
-    return plain(image).resize((size, size), FILTER, box=box, reducing_gap=1.5)
+    return _resized(plain(image), size, drafted[1] if drafted else None)
+
+
+def _resized(image: Image.Image, size: int, box: Box | None) -> Image.Image:
+    return image.resize((size, size), FILTER, box=box, reducing_gap=1.5)
 
 
 def plain(image: Image.Image) -> Image.Image:

@@ -41,6 +41,8 @@ _MOVED_COLUMNS = np.clip(_COLUMNS + _shifts[:, 1:], 0, THUMB - 1)
 # Pillow's LANCZOS from 64 to 32, read off what it makes of single bright pixels; then the eight lowest frequencies.
 _HALVES = np.asarray(Image.fromarray(np.eye(THUMB, dtype=np.float32)).resize((32, THUMB), Image.Resampling.LANCZOS))
 _LOW_DCT = dct(np.eye(32), axis=0)[:8]
+_LOW_DCT_2D = np.kron(_LOW_DCT, _LOW_DCT)
+"""(64, 1024): of a picture of 32 × 32 as one row."""
 
 Thumb = NDArray[np.uint8]
 
@@ -57,9 +59,9 @@ def perceptual_hashes(thumbs: Sequence[Image.Image]) -> list[int]:
     if not thumbs:
         return []
     grey = np.frombuffer(b"".join(thumb.tobytes() for thumb in thumbs), np.uint8)
-    rows = _rounded(grey.reshape(-1, THUMB, THUMB).astype(np.float32) @ _HALVES)
+    rows = _rounded(grey.reshape(-1, THUMB).astype(np.float32) @ _HALVES).reshape(-1, THUMB, 32)
     small = _rounded(_HALVES.T @ rows).astype(np.float64)
-    low = (_LOW_DCT @ small @ _LOW_DCT.T).reshape(len(thumbs), 64)
+    low = small.reshape(-1, 32 * 32) @ _LOW_DCT_2D.T
     bits = np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
     return [int.from_bytes(row.tobytes()) for row in bits]
 

@@ -14,7 +14,7 @@ from PIL import Image
 from dermaflow_jobs.preprocess.decode import DecodeOptions, Undecodable
 from dermaflow_jobs.preprocess.duplicates import perceptual_hashes
 from dermaflow_jobs.preprocess.fetch import read_ahead, read_listed
-from dermaflow_jobs.preprocess.images import Processed, process
+from dermaflow_jobs.preprocess.images import Processed, process_all
 from dermaflow_jobs.preprocess.packs import Entry, Outcome, Refusal, index_lines
 from dermaflow_jobs.preprocess.reasons import Reason
 from dermaflow_jobs.runtime.s3 import Store
@@ -68,8 +68,9 @@ class Decoder:
         """Appends the pack's bytes to `body`."""
         outcomes: list[Outcome] = []
         thumbs: list[Image.Image] = []
-        for source, data in read_ahead(sources, attrgetter("size"), partial(_read, self.store)):
-            result = Undecodable(data, "") if isinstance(data, Reason) else process(data, self.options)
+        read = read_ahead(sources, attrgetter("size"), partial(_read, self.store))
+        files = (Undecodable(data, "") if isinstance(data, Reason) else data for _, data in read)
+        for source, result in zip(sources, process_all(files, self.options), strict=True):
             if isinstance(result, Undecodable):
                 outcomes.append(Refusal(source.content_id, result.reason, result.detail))
             else:

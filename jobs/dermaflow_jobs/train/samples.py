@@ -82,7 +82,7 @@ def _records(classes: Sequence[ClassFiles], seed: int, first_sample: int) -> tf.
         _class_stream(files, seed=seed * 1009 + index, start=(first_sample - index + count - 1) // count)
         for index, files in enumerate(classes)
     ]
-    turns = tf.data.Dataset.range(first_sample, tf.int64.max).map(lambda number: number % count)
+    turns = tf.data.Dataset.range(count).repeat().skip(first_sample % count)
     return tf.data.Dataset.choose_from_datasets(streams, turns)
 
 
