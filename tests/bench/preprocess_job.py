@@ -29,6 +29,8 @@ if __name__ == "__main__":
     settings = {
         "spark.ui.enabled": "false",
         "spark.driver.memory": "1g",
+        # A heap that starts small and grows by need: its peak then tells what is needed, not what it may take
+        "spark.driver.extraJavaOptions": "-Xms64m -XX:+UseSerialGC",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.showConsoleProgress": "false",
     }

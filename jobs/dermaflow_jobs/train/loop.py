@@ -22,7 +22,7 @@ from dermaflow_jobs.train.samples import Share, training_batches
 from dermaflow_jobs.train.strategy import make_strategy
 
 LOOK_EVERY = 10
-"""Steps between looks at the loss: each waits for the device."""
+"""Steps between looks at the loss: each waits for the device, and for the other workers."""
 
 OnStep = Callable[[int, int, float], None]
 """Called with the epoch (from 1), samples done in all, and the mean loss of the epoch so far."""
@@ -54,16 +54,16 @@ class Training:
     def run_epoch(self, batches: Any, on_step: OnStep) -> float:
         """Mean loss over the epoch. Raises DivergedError on a loss that is not a finite number."""
         steps = self.problem.steps_per_epoch
-        before, total = self.done * steps, tf.constant(0.0)
+        before, own, loss = self.done * steps, tf.constant(0.0), 0.0
         for step in range(1, steps + 1):
-            total += self._step(*next(batches))
+            own += self._step(*next(batches))
             if self.placement.is_chief:
                 self.average.update(before + step)
             if step % LOOK_EVERY == 0 or step == steps:
-                loss = self._finite(float(total) / step, step)
+                loss = self._finite(float(self._over_workers(own)) / step, step)
                 on_step(self.done + 1, (before + step) * self.problem.options.batch_size, loss)
         self.done += 1
-        return float(total) / steps
+        return loss
 
     def batches(self) -> Any:
         """This worker's iterator over the sample sequence, from where the training stands."""
@@ -80,10 +80,13 @@ class Training:
 
     def from_chief(self, value: int) -> int:
         """What the chief passes in, to every worker; all must call it at the same point."""
-        local_replicas = self.strategy.num_replicas_in_sync / self.placement.workers
-        own = value / local_replicas if self.placement.is_chief else 0.0
-        each = self.strategy.run(lambda: tf.constant(own, tf.float32))
-        return round(float(self.strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)))
+        return round(float(self._over_workers(tf.constant(float(value) if self.placement.is_chief else 0.0))))
+
+    def _over_workers(self, own: tf.Tensor) -> tf.Tensor:
+        """The sum of what each worker passes in; all must call it at the same point, and each waits for the others."""
+        part = own * self.placement.workers / self.strategy.num_replicas_in_sync
+        each = self.strategy.run(lambda: tf.identity(part))
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
 
     def _finite(self, loss: float, step: int) -> float:
         if np.isfinite(loss):
@@ -108,8 +111,9 @@ class Training:
         )
 
     def _distributed_step(self, inputs: Any, labels: Any) -> tf.Tensor:
+        """This worker's part of the loss: to learn the others' would be one more wait for them."""
         losses = self.strategy.run(self._replica_step, args=(inputs, labels))
-        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
+        return tf.add_n(self.strategy.experimental_local_results(losses))
 
     def _replica_step(self, inputs: Any, labels: tf.Tensor) -> tf.Tensor:
         options = self.problem.options

@@ -8,6 +8,7 @@ import os
 import tensorflow as tf
 
 from dermaflow_jobs.runtime.placement import Placement
+from dermaflow_jobs.train.memory import keep_freed_memory
 
 
 def make_strategy(placement: Placement) -> tf.distribute.Strategy:
@@ -15,6 +16,7 @@ def make_strategy(placement: Placement) -> tf.distribute.Strategy:
 
     For several workers this must be the first thing TensorFlow does in the process.
     """
+    keep_freed_memory()
     if placement.workers > 1:
         task = {"type": "worker", "index": placement.rank}
         os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": list(placement.addresses)}, "task": task})
