@@ -78,7 +78,7 @@ MEDIUM = Recipe(
 MEDIUM_AGE_SEX = Recipe(
     "efficientnet_lite0, medium, age and sex", 224, MEDIUM.options.model_copy(update={"use_age_sex": True})
 )
-"""The best that a night on two cores reaches; for folders with a `labels.csv`."""
+"""For folders with a `labels.csv`."""
 FULL = _of_preset("efficientnet_lite0", "accurate")
 WAYS = ("valid", "cross_validation")
 TOLD = ("mean_auc", "auc:melanoma", "auc:seborrheic_keratosis", "balanced_accuracy", "accuracy")
