@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable
 from importlib import resources
 from importlib.metadata import version
@@ -15,7 +16,9 @@ from dermaflow_jobs.contract.options import PreprocessOptions
 from dermaflow_jobs.preprocess.decode import DecodeOptions
 from dermaflow_jobs.preprocess.listing import Listing
 
-DECODING = ("colour.py", "decode.py", "duplicates.py", "images.py", "packs.py", "records.py", "worker.py")
+log = logging.getLogger(__name__)
+
+DECODING = ("colour.py", "decode.py", "duplicates.py", "images.py", "jpeg.py", "packs.py", "records.py", "worker.py")
 """Modules whose code decides what an image becomes."""
 PLACING = (
     "assembly.py",
@@ -31,7 +34,7 @@ PLACING = (
 
 
 def decoder_id(options: DecodeOptions) -> str:
-    libraries = {name: version(name) for name in ("numpy", "pillow", "scipy")}
+    libraries = {name: version(name) for name in ("numpy", "pillow", "scipy", "simplejpeg")}
     codecs = {name: features.version(name) for name in ("jpg", "littlecms2", "webp", "zlib", "libtiff")}
     return _hash([_sources(DECODING), libraries, codecs, vars(options)])
 
@@ -44,11 +47,23 @@ def dataset_id(
     decoder: str,
     raw: str,
 ) -> str:
-    """Over key below raw/, size and ETag of every object listed, the options, and the code that matters."""
+    """Over key below raw/, size and ETag of every object listed, the options, and the code that matters.
+
+    What each of these came to is logged: it tells why a run made a dataset anew.
+    """
     images = [(image.key, image.size, image.etag) for image in listing.images]
     others = [(other.key, other.size, other.reason.value) for other in listing.rejected]
     objects = sorted((key.removeprefix(raw), size, tag) for key, size, tag in (*images, *others))
-    return _hash([objects, labels_etag, classes, options.model_dump(), decoder, _sources(PLACING)])
+    parts = {
+        "objects": _hash(objects),
+        "labels": labels_etag,
+        "options": _hash([classes, options.model_dump()]),
+        "decoder": decoder,
+        "code": _hash(_sources(PLACING)),
+    }
+    identity = _hash(parts)
+    log.info("dataset %s is made of %s", identity, parts)
+    return identity
 
 
 def shards_fingerprint(sha256s: Iterable[str]) -> str:
