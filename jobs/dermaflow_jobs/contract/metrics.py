@@ -104,10 +104,10 @@ class Epoch(Value):
 class History(Value):
     version: Literal[1] = 1
     epochs: tuple[Epoch, ...]
-    """Where folds were trained: their mean, as far as all of them went."""
+    """Of several networks: their mean, as far as all of them went."""
     best_epoch: int
-    """Whose weights were kept. Of folds: the last that all of them reached."""
-    folds: tuple[History, ...] = ()
-    """Each scored on its own part of the training split."""
+    """Whose weights were kept. Of several networks: the last that all of them reached."""
+    networks: tuple[History, ...] = ()
+    """Where there are several; of folds, each scored on its own part of the training split."""
     cross_validation: SplitMetrics | None = None
     """As in `Metrics`."""

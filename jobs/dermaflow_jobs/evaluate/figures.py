@@ -48,8 +48,8 @@ def learning_curves(history: History) -> str:
     epochs = [epoch.epoch for epoch in history.epochs]
     axes.plot(epochs, [epoch.loss for epoch in history.epochs], color=COLOURS[1], label="training loss")
     axes.plot(epochs, [epoch.valid_loss for epoch in history.epochs], color=COLOURS[0], label="validation loss")
-    for fold in history.folds:
-        axes.plot([epoch.epoch for epoch in fold.epochs], [epoch.valid_loss for epoch in fold.epochs], **THIN)
+    for one in history.networks:
+        axes.plot([epoch.epoch for epoch in one.epochs], [epoch.valid_loss for epoch in one.epochs], **THIN)
     right = axes.twinx()
     auc = [np.nan if epoch.mean_auc is None else epoch.mean_auc for epoch in history.epochs]
     right.plot(epochs, auc, color=COLOURS[2], linestyle="--", label="mean AUC")

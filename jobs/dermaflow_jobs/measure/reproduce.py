@@ -33,6 +33,7 @@ from dermaflow_jobs.evaluate.scores import score
 from dermaflow_jobs.measure.local_dataset import LocalDataset, read_folder
 from dermaflow_jobs.models.registry import as_classifier
 from dermaflow_jobs.runtime.placement import Placement
+from dermaflow_jobs.train.learn import with_seed
 from dermaflow_jobs.train.loop import Training
 from dermaflow_jobs.train.problem import Problem
 
@@ -79,15 +80,21 @@ MEDIUM_AGE_SEX = Recipe(
     "efficientnet_lite0, medium, age and sex", 224, MEDIUM.options.model_copy(update={"use_age_sex": True})
 )
 """For folders with a `labels.csv`."""
+BEST = Recipe(
+    "efficientnet_lite0, three networks, age and sex",
+    224,
+    MEDIUM_AGE_SEX.options.model_copy(update={"networks": 3}),
+)
 FULL = _of_preset("efficientnet_lite0", "accurate")
 WAYS = ("valid", "cross_validation")
-TOLD = ("mean_auc", "auc:melanoma", "auc:seborrheic_keratosis", "balanced_accuracy", "accuracy")
+TOLD = ("isic2017_mean_auc", "auc:melanoma", "auc:seborrheic_keratosis", "balanced_accuracy", "accuracy")
 RECIPES = {
     "2021": NETWORK_2021,
     "small": SMALL,
     "short": SHORT,
     "medium": MEDIUM,
     "medium_age_sex": MEDIUM_AGE_SEX,
+    "best": BEST,
     "full": FULL,
 }
 
@@ -157,7 +164,17 @@ class Fit:
 
 
 def _fit_and_predict(recipe: Recipe, dataset: LocalDataset, train: np.ndarray, held_out: np.ndarray, kept: Path) -> Fit:
-    path = kept / f"{recipe.name}-{_fingerprint(recipe, dataset, train, held_out)}.npz"
+    """Of several networks, the mean of what they say."""
+    each = [
+        _fit_one(replace(recipe, options=with_seed(recipe.options, number)), dataset, train, held_out, kept)
+        for number in range(recipe.options.networks)
+    ]
+    mean = np.mean([fit.predictions.probabilities for fit in each], axis=0)
+    return Fit(replace(each[0].predictions, probabilities=mean), sum(fit.cpu_seconds for fit in each))
+
+
+def _fit_one(recipe: Recipe, dataset: LocalDataset, train: np.ndarray, held_out: np.ndarray, kept: Path) -> Fit:
+    path = kept / f"{_fingerprint(recipe, dataset, train, held_out)}.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as archive:
             columns = dict(archive)
@@ -186,7 +203,8 @@ def _fit(recipe: Recipe, dataset: LocalDataset, rows: np.ndarray, folder: Path) 
 
 
 def _fingerprint(recipe: Recipe, dataset: LocalDataset, train: np.ndarray, held_out: np.ndarray) -> str:
-    parts = [recipe.image_size, recipe.options.model_dump(mode="json")]
+    """Of one network, whichever of how many it is."""
+    parts = [recipe.image_size, recipe.options.model_dump(mode="json", exclude={"networks"})]
     parts += [[dataset.images[row].image_id for row in rows] for rows in (train, held_out)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

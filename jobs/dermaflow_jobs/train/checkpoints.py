@@ -45,10 +45,10 @@ class Checkpoint:
     arrays: Arrays = field(repr=False)
 
 
-def training_fingerprint(spec: RunSpec, manifest: DatasetManifest, fold: int = 0) -> str:
-    """Same value: same training. Over dataset, training options, code and environment, and which fold it is."""
+def training_fingerprint(spec: RunSpec, manifest: DatasetManifest, number: int = 0) -> str:
+    """Same value: same training. Over dataset, options, code and environment, and which of several networks it is."""
     options = spec.options.train.model_dump(mode="json")
-    parts = [manifest.dataset_id, manifest.fingerprint, options, spec.code.model_dump(), fold]
+    parts = [manifest.dataset_id, manifest.fingerprint, options, spec.code.model_dump(), number]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

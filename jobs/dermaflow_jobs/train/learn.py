@@ -1,4 +1,4 @@
-"""From a problem to what was learned: one network, or one a fold of the training split."""
+"""From a problem to what was learned: one network, several of different seeds, or one a fold of the training split."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from dermaflow_jobs.contract.metrics import Epoch, History, SplitMetrics
+from dermaflow_jobs.contract.options import TrainOptions
 from dermaflow_jobs.evaluate.bootstrap import intervals
 from dermaflow_jobs.evaluate.predictions import Predictions, predict_records
 from dermaflow_jobs.evaluate.scores import score
@@ -42,14 +43,16 @@ def learn(
     """On every worker at once. Only the chief's value is of use."""
     if problem.options.folds:
         return _learn_folds(worker, problem, placement, strategy, folder)
+    if problem.options.networks > 1:
+        return _learn_several(worker, problem, placement, strategy)
     return _fit(worker, problem, placement, strategy)
 
 
 def _fit(
-    worker: TrainWorker, problem: Problem, placement: Placement, strategy: tf.distribute.Strategy, fold: int = 0
+    worker: TrainWorker, problem: Problem, placement: Placement, strategy: tf.distribute.Strategy, number: int = 0
 ) -> Learned:
     training = Training(problem, placement, strategy)
-    fingerprint = training_fingerprint(worker.spec, worker.manifest, fold)
+    fingerprint = training_fingerprint(worker.spec, worker.manifest, number)
     sweep = worker.spec.options.sweep
     stops = worker.trial is not None and sweep.sweep_stop
     loop = EpochLoop(
@@ -59,11 +62,21 @@ def _fit(
         tell=None if worker.trial is None else lambda history: worker.store.put(worker.history_key, history),
     )
     began = time.monotonic()
-    fitted = loop.run(_reporter(worker, problem, loop.records, fold) if placement.is_chief else _say_nothing)
+    fitted = loop.run(_reporter(worker, problem, loop.records, number) if placement.is_chief else _say_nothing)
     speed = problem.samples_per_epoch * fitted / (time.monotonic() - began)
     if not placement.is_chief:
         return Learned((), History(epochs=(), best_epoch=0), speed)
     return Learned((loop.kept_model(),), loop.history, speed, loop.stopped)
+
+
+def _learn_several(
+    worker: TrainWorker, problem: Problem, placement: Placement, strategy: tf.distribute.Strategy
+) -> Learned:
+    each = []
+    for number in range(problem.options.networks):
+        own = replace(problem, options=with_seed(problem.options, number))
+        each.append(_fit(worker, own, placement, strategy, number))
+    return _together(each, None)
 
 
 def _learn_folds(
@@ -75,7 +88,7 @@ def _learn_folds(
     for fold, own in enumerate(parts):
         part = replace(
             problem,
-            options=options.model_copy(update={"seed": options.seed + fold}),
+            options=with_seed(options, fold),
             train=without(parts, fold),
             valid=own if placement.is_chief else (),
         )
@@ -84,12 +97,18 @@ def _learn_folds(
             classifier = as_classifier(*each[-1].networks, eight_views=options.eight_views)
             paths = [path for files in own for path in files.paths]
             held_out.append(predict_records(classifier, paths, problem.image_size))
+    return _together(each, _scores(Predictions.concatenate(held_out), problem.classes) if held_out else None)
+
+
+def with_seed(options: TrainOptions, number: int) -> TrainOptions:
+    """Of one of several networks, from 0."""
+    return options.model_copy(update={"seed": options.seed + number})
+
+
+def _together(each: Sequence[Learned], cross_validation: SplitMetrics | None) -> Learned:
     speed = sum(one.images_per_second for one in each) / len(each)
-    if not placement.is_chief:
-        return Learned((), History(epochs=(), best_epoch=0), speed)
     networks = tuple(network for one in each for network in one.networks)
-    scores = _scores(Predictions.concatenate(held_out), problem.classes)
-    return Learned(networks, mean_history([one.history for one in each], scores), speed)
+    return Learned(networks, mean_history([one.history for one in each], cross_validation), speed)
 
 
 def _scores(held_out: Predictions, classes: tuple[str, ...]) -> SplitMetrics:
@@ -98,11 +117,11 @@ def _scores(held_out: Predictions, classes: tuple[str, ...]) -> SplitMetrics:
     return score(labels, probabilities, classes).model_copy(update={"intervals": found})
 
 
-def mean_history(folds: Sequence[History], cross_validation: SplitMetrics) -> History:
+def mean_history(each: Sequence[History], cross_validation: SplitMetrics | None) -> History:
     """Epoch by epoch, as far as all of them went."""
-    together = zip(*(history.epochs for history in folds), strict=False)
+    together = zip(*(history.epochs for history in each), strict=False)
     epochs = tuple(_mean(number, same) for number, same in enumerate(together, start=1))
-    return History(epochs=epochs, best_epoch=len(epochs), folds=tuple(folds), cross_validation=cross_validation)
+    return History(epochs=epochs, best_epoch=len(epochs), networks=tuple(each), cross_validation=cross_validation)
 
 
 def _mean(number: int, same: Sequence[Epoch]) -> Epoch:
@@ -118,14 +137,14 @@ def _mean(number: int, same: Sequence[Epoch]) -> Epoch:
     )
 
 
-def _reporter(worker: TrainWorker, problem: Problem, records: list[Epoch], fold: int) -> OnStep:
+def _reporter(worker: TrainWorker, problem: Problem, records: list[Epoch], number: int) -> OnStep:
     progress = ProgressReporter(worker.store, worker.run_key, worker.step_key)
     one = problem.samples_per_epoch * problem.options.epochs
-    total = one * max(1, problem.options.folds)
+    total = one * problem.options.fits
 
     def report(epoch: int, samples: int, loss: float) -> None:
         figures = {"epoch": float(epoch), "loss": loss, **_scores_of(records)}
-        progress.report("fitting", fold * one + samples, total, "images", figures)
+        progress.report("fitting", number * one + samples, total, "images", figures)
 
     return report
 

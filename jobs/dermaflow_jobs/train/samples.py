@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -16,11 +17,13 @@ import tensorflow as tf
 from dermaflow_jobs.models.augment import DRAWS, AugmentRanges, augment
 from dermaflow_jobs.models.details import hide
 from dermaflow_jobs.models.registry import with_details
+from dermaflow_jobs.train.held import Held, hold
 from dermaflow_jobs.train.records import decode
 from dermaflow_jobs.train.shards import ClassFiles
 
 SHUFFLE_BYTES = 64 * 2**20
-"""Of records held per class: the bound on memory, and on how far apart neighbours on disk can get."""
+"""Of a class, in memory: all its pixels where they are no more; else records that wait for their turn, which bounds how
+far apart neighbours on disk can get."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,18 @@ def training_batches(
     part = global_batch // share.of
     own = slice(share.index * part, (share.index + 1) * part)
     vary = _vary(ranges)
+    held = hold(classes, image_size, details=details, most_bytes=SHUFFLE_BYTES)
+    read = held.take if held else partial(decode, image_size=image_size, details=details)
 
-    def prepare(number: tf.Tensor, records: tf.Tensor) -> tuple[Any, tf.Tensor]:
-        images, beside, labels = decode(tf.ensure_shape(records, [global_batch])[own], image_size, details=details)
+    def prepare(number: tf.Tensor, drawn: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        images, beside, labels = read(tf.ensure_shape(drawn, [global_batch])[own])
         draws = tf.random.stateless_uniform([global_batch, DRAWS], seed=tf.stack([tf.constant(seed, tf.int64), number]))
         varied = vary(tf.ensure_shape(images, [part, None, None, None]), draws[own])
         shown = hide(beside, draws[own][:, -1]) if details else None
         return with_details(varied, shown), tf.one_hot(labels, len(classes))
 
-    records = _records(classes, seed, first_sample).batch(global_batch, drop_remainder=True)
-    numbered = records.enumerate(first_sample // global_batch)
+    drawn = _drawn(classes, held, seed, first_sample).batch(global_batch, drop_remainder=True)
+    numbered = drawn.enumerate(first_sample // global_batch)
     batches = numbered.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     each = batches if replicas == 1 else batches.rebatch(part // replicas)
     # Said aloud, so that several workers need not ask each other before every step whether all have a batch.
@@ -76,26 +81,43 @@ def _vary(ranges: AugmentRanges | None) -> Callable[[tf.Tensor, tf.Tensor], tf.T
     return compiled
 
 
-def _records(classes: Sequence[ClassFiles], seed: int, first_sample: int) -> tf.data.Dataset:
+def _drawn(classes: Sequence[ClassFiles], held: Held | None, seed: int, first_sample: int) -> tf.data.Dataset:
+    """Records one by one, or, of those that are held, their numbers: in the same order."""
     count = len(classes)
+    shards: list[_Shards] = (
+        [
+            _Shards(tf.constant(spans, tf.int64), lambda span: tf.data.Dataset.range(span[0], span[1]))
+            for spans in held.spans
+        ]
+        if held
+        else [_Shards(tf.constant(files.paths), tf.data.TFRecordDataset) for files in classes]
+    )
     streams = [
-        _class_stream(files, seed=seed * 1009 + index, start=(first_sample - index + count - 1) // count)
-        for index, files in enumerate(classes)
+        _class_stream(files, own, seed=seed * 1009 + index, start=(first_sample - index + count - 1) // count)
+        for index, (files, own) in enumerate(zip(classes, shards, strict=True))
     ]
     turns = tf.data.Dataset.range(count).repeat().skip(first_sample % count)
     return tf.data.Dataset.choose_from_datasets(streams, turns)
 
 
-def _class_stream(files: ClassFiles, *, seed: int, start: int) -> tf.data.Dataset:
+@dataclass(frozen=True)
+class _Shards:
+    """Of a class, and what makes a dataset of each."""
+
+    each: tf.Tensor
+    read: Callable[[tf.Tensor], tf.data.Dataset]
+
+
+def _class_stream(files: ClassFiles, shards: _Shards, *, seed: int, start: int) -> tf.data.Dataset:
     """Round after round of the class's records, from its `start`-th draw on."""
     first_round, drawn = divmod(start, files.records)
     average = max(1, files.bytes // files.records)
-    held = min(files.records, max(64, SHUFFLE_BYTES // average))
+    waiting = min(files.records, max(64, SHUFFLE_BYTES // average))
 
     def one_round(number: tf.Tensor) -> tf.data.Dataset:
         own = seed + number * 7919
-        paths = tf.data.Dataset.from_tensor_slices(list(files.paths)).shuffle(len(files.paths), seed=own)
-        return paths.flat_map(tf.data.TFRecordDataset).shuffle(held, seed=own)
+        each = tf.data.Dataset.from_tensor_slices(shards.each).shuffle(len(shards.each), seed=own)
+        return each.flat_map(shards.read).shuffle(waiting, seed=own)
 
     return tf.data.Dataset.range(first_round, tf.int64.max).flat_map(one_round).skip(drawn)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -64,21 +66,33 @@ def test_folds_become_one_model_and_a_score_of_images_not_seen(store, manifest, 
     spec = make_run("folds", epochs=2, samples_per_class=64, batch_size=16, folds=2, eight_views=False)
     report = TrainWorker(spec, store, manifest)(ALONE)
     history = store.get(store.layout.history("folds"), History)
-    assert (report.epochs, len(history.folds), len(history.epochs)) == (2, 2, 2)
-    assert history.epochs[0].loss == pytest.approx(sum(fold.epochs[0].loss for fold in history.folds) / 2)
+    assert (report.epochs, len(history.networks), len(history.epochs)) == (2, 2, 2)
+    assert history.epochs[0].loss == pytest.approx(sum(fold.epochs[0].loss for fold in history.networks) / 2)
     scores = history.cross_validation
     assert scores.images == manifest.images("train")
     assert 0.6 < scores.mean_auc <= 1
     assert scores.intervals["mean_auc"].low <= scores.mean_auc
     again = TrainWorker(spec, store, manifest)(ALONE)
     assert again.images_per_second == 0
-    assert store.get(store.layout.history("folds"), History).folds == history.folds
+    assert store.get(store.layout.history("folds"), History).networks == history.networks
+
+
+def test_networks_of_several_seeds_become_one_model(store, tmp_path, manifest, make_run):
+    """The first is what one network alone would be; nothing is held out of the training split."""
+    given = {"epochs": 1, "samples_per_class": 48, "batch_size": 16, "eight_views": False, "seed": 7}
+    TrainWorker(make_run("several", networks=2, **given), store, manifest)(ALONE)
+    TrainWorker(make_run("alone", **given), store, manifest)(ALONE)
+    several, alone = (store.get(store.layout.history(key), History) for key in ("several", "alone"))
+    first, second = several.networks
+    assert first.epochs[0].loss == alone.epochs[0].loss != second.epochs[0].loss
+    assert several.epochs[0].loss == pytest.approx((first.epochs[0].loss + second.epochs[0].loss) / 2)
+    assert several.cross_validation is None
+    store.download(store.layout.model("several"), str(tmp_path / "model.keras"))
+    model, _ = load_model(tmp_path / "model.keras")
+    assert sum(isinstance(layer, keras.Model) for layer in model.layers) == 2
 
 
 def test_the_model_of_folds_answers_as_the_mean_of_its_networks(store, tmp_path, manifest):
-    import keras
-    import numpy as np
-
     store.download(store.layout.model("folds"), str(tmp_path / "model.keras"))
     model, info = load_model(tmp_path / "model.keras")
     networks = [layer for layer in model.layers if isinstance(layer, keras.Model)]

@@ -13,6 +13,8 @@ from dermaflow_jobs.contract.options import TrainOptions
 from dermaflow_jobs.models.augment import STRONG
 from dermaflow_jobs.runtime.errors import JobError
 from dermaflow_jobs.runtime.placement import Placement
+from dermaflow_jobs.train import samples
+from dermaflow_jobs.train.held import hold
 from dermaflow_jobs.train.problem import Problem
 from dermaflow_jobs.train.samples import Share, training_batches
 from dermaflow_jobs.train.shards import download_split
@@ -55,6 +57,16 @@ def test_workers_share_one_sequence_that_can_be_entered_anywhere(files):
     later, later_labels = draw(files, 2, ranges=STRONG, first_sample=48)
     np.testing.assert_allclose(later, images[48:], atol=1e-3)
     assert (later_labels == labels[48:]).all()
+
+
+def test_images_held_in_memory_come_in_the_order_of_those_that_are_read_each_time(files, monkeypatch):
+    """So how large a dataset may be to be held is no part of a recipe."""
+    assert hold(files["train"], 40, details=False, most_bytes=31 * 40 * 40 * 3)
+    assert hold(files["train"], 40, details=False, most_bytes=31 * 40 * 40 * 3 - 1) is None
+    held = draw(files, 9, first_sample=36)
+    monkeypatch.setattr(samples, "hold", lambda *_, **__: None)
+    for one, other in zip(held, draw(files, 9, first_sample=36), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_every_draw_is_augmented_anew(files):

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-NOT_SEARCHED: Final = frozenset({"train_workers", "folds", "backbone_weights", "patience"})
+NOT_SEARCHED: Final = frozenset({"train_workers", "folds", "networks", "backbone_weights", "patience"})
 """Training options that a sweep does not vary: they are about machines, or about when to stop."""
 
 
@@ -71,8 +71,9 @@ class RunOptions(Value):
     def _every_trial_would_be_allowed(self) -> RunOptions:
         if not self.sweep.sweep_trials:
             return self
-        if self.train.folds:
-            raise ValueError(f"sweep_trials with folds = {self.train.folds}: search first, then train the folds")
+        if self.train.fits > 1:
+            name = "folds" if self.train.folds else "networks"
+            raise ValueError(f"sweep_trials with {name} = {self.train.fits}: search first, then train the {name}")
         for name, values in self.sweep.sweep_space.items():
             if name not in TrainOptions.model_fields or name in NOT_SEARCHED:
                 raise ValueError(f"sweep_space: {name} is no training option that can be searched")

@@ -116,11 +116,20 @@ class TrainOptions(Value):
         advanced=True,
     )
     augment: bool = option(True, "Augmentation", "Flips, rotation, zoom and colour, drawn anew each epoch.")
+    networks: int = option(
+        1,
+        "Networks",
+        "Train this many networks, alike but for their seeds, and keep their mean as the model: better than each of"
+        " them, and as many times the work of training and of predicting.",
+        advanced=True,
+        ge=1,
+        le=20,
+    )
     folds: int = option(
         0,
         "Folds",
         "Train this many networks, each on the training split without its own fold, and keep their mean as the model;"
-        " takes as many times as long. 0: one network, on the whole training split.",
+        " takes as many times as long. 0: on the whole training split.",
         advanced=True,
         ge=0,
         le=20,
@@ -135,6 +144,11 @@ class TrainOptions(Value):
     )
     seed: int = option(2021, "Seed", "Of weights, sampling and augmentation.", advanced=True, ge=0, le=2**31 - 1)
 
+    @property
+    def fits(self) -> int:
+        """Networks that are trained, one after the other."""
+        return self.folds or self.networks
+
     @model_validator(mode="after")
     def _weights_go_with_the_model(self) -> TrainOptions:
         own = self.model in get_args(OwnModel)
@@ -143,5 +157,7 @@ class TrainOptions(Value):
         if not own and not self.backbone_weights:
             raise ValueError(f"model = {self.model}: needs backbone_weights, for nothing is downloaded from Keras")
         if self.folds == 1:
-            raise ValueError("folds = 1: at least 2, or 0 for one network on the whole training split")
+            raise ValueError("folds = 1: at least 2, or 0 for networks on the whole training split")
+        if self.folds and self.networks > 1:
+            raise ValueError(f"networks = {self.networks} with folds = {self.folds}: choose one of them")
         return self
