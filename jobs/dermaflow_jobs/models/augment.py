@@ -34,6 +34,12 @@ class AugmentRanges:
     shift: float = 0.05
     """Of the window, relative to the image's side."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a window whose corner could lie beyond the image's reflection, which is as large."""
+        beyond = self.zoom[1] * math.sqrt(0.5) + self.shift - 0.5
+        if beyond >= 1:
+            raise ValueError(f"zoom to {self.zoom[1]} and shift {self.shift} reach {beyond:.2f} sides beyond the image")
+
 
 STRONG = AugmentRanges(zoom=(0.55, 1.05), brightness=0.25, contrast=0.25, saturation=0.4, gain=0.1)
 """For a network that knows pictures: the fine-tuning recipe that did best on ISIC 2017."""
@@ -94,10 +100,10 @@ def _warp(images: KerasTensor, rows: KerasTensor, columns: KerasTensor) -> Keras
 
 
 def _reflect(index: KerasTensor, size: int) -> KerasTensor:
-    """… 1 0 | 0 1 2 … size-1 | size-1 size-2 …"""
+    """… 1 0 | 0 1 2 … size-1 | size-1 size-2 …, as far as one image's side beyond each border."""
     from keras import ops
 
-    folded = ops.mod(index, 2 * size)
+    folded = ops.where(index < 0, -1 - index, index)
     return ops.minimum(folded, 2 * size - 1 - folded)
 
 

@@ -52,6 +52,10 @@ ARCHITECTURES = MappingProxyType(
 )
 
 
+SECOND_CROP = 0.7
+"""Side of the middle that a second crop shows, relative to the image: about as far as STRONG augmentation zooms in."""
+
+
 @dataclass(frozen=True)
 class Design:
     """What a network is built from."""
@@ -118,11 +122,16 @@ def _leaves(network: keras.Model) -> Iterator[keras.Layer]:
 
 
 def as_classifier(
-    *networks: keras.Model, temperature: float = 1.0, eight_views: bool = False, name: str = "classifier"
+    *networks: keras.Model,
+    temperature: float = 1.0,
+    eight_views: bool = False,
+    second_crop: bool = False,
+    name: str = "classifier",
 ) -> keras.Model:
     """The finished model, sharing the networks' weights: softmax(mean of logits / temperature).
 
-    With eight views, logits are also the mean over the image's flips and quarter turns; dermoscopy has no up.
+    With eight views, logits are also the mean over the image's flips and quarter turns, for dermoscopy has no up; with
+    a second crop, over the whole image and its middle.
     """
     import keras
 
@@ -130,7 +139,8 @@ def as_classifier(
         networks = tuple(keras.Model(one.input, one.output, name=f"network_{i}") for i, one in enumerate(networks))
     image = keras.Input(_image_shape(networks[0]), name="image")
     details = keras.Input((WIDTH,), name="details") if takes_details(networks[0]) else None
-    views = _dihedral(image) if eight_views else [image]
+    crops = [image, _middle(image)] if second_crop else [image]
+    views = [view for crop in crops for view in (_dihedral(crop) if eight_views else [crop])]
     each = [network(with_details(view, details)) for network in networks for view in views]
     logits = keras.layers.Average(name="mean_of_views")(each) if len(each) > 1 else each[0]
     scaled = keras.layers.Rescaling(1.0 / temperature, name="temperature", dtype="float32")(logits)
@@ -158,6 +168,15 @@ def with_details(image: KerasTensor, details: KerasTensor | None) -> KerasTensor
 def _image_shape(network: keras.Model) -> Sequence[int]:
     shape: Sequence[int] = (network.input["image"] if takes_details(network) else network.input).shape[1:]
     return shape
+
+
+def _middle(image: KerasTensor) -> KerasTensor:
+    from keras import ops
+
+    size = image.shape[1]
+    side = round(SECOND_CROP * size)
+    first = (size - side) // 2
+    return ops.image.resize(image[:, first : first + side, first : first + side], (size, size))
 
 
 def _dihedral(image: KerasTensor) -> list[KerasTensor]:

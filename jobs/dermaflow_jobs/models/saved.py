@@ -27,6 +27,8 @@ class ModelInfo(Value):
     """Already in the network: its output is softmax(logits / temperature)."""
     eight_views: bool
     """Already in the network: its logits are the mean over flips and quarter turns."""
+    second_crop: bool = False
+    """Already in the network, too: they are the mean over the image and its middle."""
     use_age_sex: bool = False
     """It takes the patient's age and sex beside the image."""
     colour_constancy: bool

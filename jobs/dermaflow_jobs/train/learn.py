@@ -94,7 +94,9 @@ def _learn_folds(
         )
         each.append(_fit(worker, part, placement, strategy, fold))
         if placement.is_chief:
-            classifier = as_classifier(*each[-1].networks, eight_views=options.eight_views)
+            classifier = as_classifier(
+                *each[-1].networks, eight_views=options.eight_views, second_crop=options.second_crop
+            )
             paths = [path for files in own for path in files.paths]
             held_out.append(predict_records(classifier, paths, problem.image_size))
     return _together(each, _scores(Predictions.concatenate(held_out), problem.classes) if held_out else None)

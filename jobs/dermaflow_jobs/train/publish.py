@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -18,13 +19,17 @@ from dermaflow_jobs.train.worker import TrainWorker
 def publish(worker: TrainWorker, problem: Problem, learned: Learned, folder: Path) -> None:
     store, manifest, options = worker.store, worker.manifest, problem.options
     store.put(worker.history_key, learned.history)
-    temperature = _temperature(as_classifier(*learned.networks, eight_views=options.eight_views), problem)
+    classifier = partial(
+        as_classifier, *learned.networks, eight_views=options.eight_views, second_crop=options.second_crop
+    )
+    temperature = _temperature(classifier(), problem)
     info = ModelInfo(
         architecture=options.model,
         classes=manifest.classes,
         image_size=manifest.image_size,
         temperature=temperature,
         eight_views=options.eight_views,
+        second_crop=options.second_crop,
         use_age_sex=options.use_age_sex,
         colour_constancy=worker.spec.options.preprocess.colour_constancy,
         synthetic=manifest.synthetic,
@@ -33,7 +38,7 @@ def publish(worker: TrainWorker, problem: Problem, learned: Learned, folder: Pat
         code_id=worker.spec.code.code_id,
     )
     path = folder / "model.keras"
-    save_model(as_classifier(*learned.networks, temperature=temperature, eight_views=options.eight_views), path, info)
+    save_model(classifier(temperature=temperature), path, info)
     store.upload(str(path), worker.model_key)
 
 

@@ -76,6 +76,17 @@ def test_eight_views_make_the_answer_the_same_however_the_image_is_turned():
         np.testing.assert_allclose(model(turned), model(images), atol=1e-6)
 
 
+def test_a_second_crop_is_the_middle_at_the_same_size_and_what_is_outside_counts_once():
+    """The mean of the network's logits on the whole image and on 22 of its 32 pixels a side, enlarged."""
+    network = build_logits(Design("small_cnn", 32, 3))
+    images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
+    middle = keras.ops.image.resize(images[:, 5:27, 5:27], (32, 32))
+    expected = keras.ops.softmax((network(images) + network(middle)) / 2)
+    np.testing.assert_allclose(as_classifier(network, second_crop=True)(images), expected, atol=1e-5)
+    turned = as_classifier(network, second_crop=True, eight_views=True)
+    np.testing.assert_allclose(turned(np.rot90(images, axes=(1, 2))), turned(images), atol=1e-5)
+
+
 def damage(path: Path, to: Path, how: str) -> None:
     body = path.read_bytes()
     if how == "truncated":
@@ -146,6 +157,19 @@ def test_what_comes_from_outside_is_reflected_and_colours_stay_in_range():
     varied = np.asarray(augment(noise, draws, STRONG))
     assert varied.min() >= 0
     assert varied.max() <= 255
+
+
+def test_a_corner_may_lie_one_side_beyond_the_border_and_no_further():
+    """The image mirrored once, to its far side, is what is seen there."""
+    images = np.random.default_rng(3).integers(0, 256, (1, 32, 32, 3), np.uint8)
+    draws = neutral(1)
+    draws[:, 1] = 1.0
+    wide = np.pad(images, ((0, 0), (32, 32), (32, 32), (0, 0)), mode="symmetric")
+    seen = np.asarray(augment(images, draws, replace(STILL, zoom=(1.0, 2.0))))
+    middles = wide[0, 32 - 16 : 64 + 16].reshape(32, 2, 96, 3).mean(axis=1)[:, 16:80].reshape(32, 32, 2, 3).mean(axis=2)
+    np.testing.assert_allclose(seen[0], middles, atol=0.1)
+    with pytest.raises(ValueError, match=r"zoom to 2\.2 and shift 0\.05 reach 1\.11 sides beyond"):
+        replace(STILL, zoom=(1.0, 2.2))
 
 
 def test_saturation_zero_leaves_brightness():

@@ -115,6 +115,13 @@ class TrainOptions(Value):
         " times the work of one prediction.",
         advanced=True,
     )
+    second_crop: bool = option(
+        False,
+        "Second crop",
+        "The finished model also looks at the middle of the image, 0.7 of its side, and answers with the mean: better"
+        " for networks that learned from as close (those from ImageNet weights), and twice the work of one prediction.",
+        advanced=True,
+    )
     augment: bool = option(True, "Augmentation", "Flips, rotation, zoom and colour, drawn anew each epoch.")
     networks: int = option(
         1,
