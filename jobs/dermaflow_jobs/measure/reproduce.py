@@ -83,7 +83,7 @@ MEDIUM_AGE_SEX = Recipe(
 BEST = Recipe(
     "efficientnet_lite0, two networks, age and sex",
     224,
-    MEDIUM_AGE_SEX.options.model_copy(update={"networks": 2}),
+    MEDIUM_AGE_SEX.options.model_copy(update={"networks": 2, "second_crop": True}),
 )
 FULL = _of_preset("efficientnet_lite0", "accurate")
 WAYS = ("valid", "cross_validation")
