@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AliasChoices, AwareDatetime, Field
 
 from dermaflow_jobs.contract.base import Value
 from dermaflow_jobs.contract.dataset import Split
@@ -107,7 +107,8 @@ class History(Value):
     """Of several networks: their mean, as far as all of them went."""
     best_epoch: int
     """Whose weights were kept. Of several networks: the last that all of them reached."""
-    networks: tuple[History, ...] = ()
-    """Where there are several; of folds, each scored on its own part of the training split."""
+    networks: tuple[History, ...] = Field((), validation_alias=AliasChoices("networks", "folds"))
+    """Where there are several; of folds, each scored on its own part of the training split. Runs that were made before
+    there were others but folds have it under that name."""
     cross_validation: SplitMetrics | None = None
     """As in `Metrics`."""

@@ -77,6 +77,14 @@ def test_folds_become_one_model_and_a_score_of_images_not_seen(store, manifest, 
     assert store.get(store.layout.history("folds"), History).networks == history.networks
 
 
+def test_a_history_of_folds_is_read_as_it_was_written_once():
+    """By the pages, of runs from before there were networks without folds."""
+    one = History(epochs=(), best_epoch=0)
+    text = History(epochs=(), best_epoch=0, networks=(one, one)).to_json()
+    assert History.parse(text).networks == (one, one)
+    assert History.parse(text.replace('"networks"', '"folds"')).networks == (one, one)
+
+
 def test_networks_of_several_seeds_become_one_model(store, tmp_path, manifest, make_run):
     """The first is what one network alone would be; nothing is held out of the training split."""
     given = {"epochs": 1, "samples_per_class": 48, "batch_size": 16, "eight_views": False, "seed": 7}
