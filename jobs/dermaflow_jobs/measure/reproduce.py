@@ -80,7 +80,7 @@ MEDIUM_AGE_SEX = Recipe(
     "efficientnet_lite0, medium, age and sex", 224, MEDIUM.options.model_copy(update={"use_age_sex": True})
 )
 """For folders with a `labels.csv`."""
-BEST = Recipe(
+TWO_NETWORKS = Recipe(
     "efficientnet_lite0, two networks, age and sex",
     224,
     MEDIUM_AGE_SEX.options.model_copy(update={"networks": 2, "second_crop": True}),
@@ -94,7 +94,7 @@ RECIPES = {
     "short": SHORT,
     "medium": MEDIUM,
     "medium_age_sex": MEDIUM_AGE_SEX,
-    "best": BEST,
+    "two_networks": TWO_NETWORKS,
     "full": FULL,
 }
 

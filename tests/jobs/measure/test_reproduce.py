@@ -14,7 +14,7 @@ from dermaflow_jobs.contract.options import TrainOptions
 from dermaflow_jobs.measure import reproduce
 from dermaflow_jobs.measure.local_dataset import read_folder
 
-TINY = reproduce.Recipe("tiny", 32, TrainOptions(epochs=2, samples_per_class=16, batch_size=8))
+TINY = reproduce.Recipe("tiny", 32, TrainOptions(epochs=2, samples_per_class=16, batch_size=8, networks=2))
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,8 @@ def test_scores_come_with_intervals_and_finished_folds_are_not_fitted_again(fold
     value, low, high = found["cross_validation"]["mean_auc"]
     assert 0.8 < value <= 1
     assert low <= value <= high
+
+    assert len(list((tmp_path / "reproduce").glob("*.npz"))) == 4, "two folds of two networks"
 
     def never(*_: object) -> None:
         raise AssertionError("fitted again")

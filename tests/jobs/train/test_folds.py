@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dermaflow_jobs.contract.base import ContractError
 from dermaflow_jobs.contract.metrics import History
+from dermaflow_jobs.contract.options import RunOptions
 from dermaflow_jobs.models.saved import load_model
 from dermaflow_jobs.runtime.errors import JobError
 from dermaflow_jobs.runtime.placement import Placement
@@ -75,6 +77,19 @@ def test_folds_become_one_model_and_a_score_of_images_not_seen(store, manifest, 
     again = TrainWorker(spec, store, manifest)(ALONE)
     assert again.images_per_second == 0
     assert store.get(store.layout.history("folds"), History).networks == history.networks
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"train": {"folds": 2, "networks": 2}}, "networks = 2 with folds = 2: choose one of them"),
+        ({"train": {"networks": 2}, "sweep": {"sweep_trials": 2}}, "sweep_trials with networks = 2: search first"),
+        ({"train": {"folds": 3}, "sweep": {"sweep_trials": 2}}, "sweep_trials with folds = 3: search first"),
+    ],
+)
+def test_several_networks_come_of_one_option_and_never_of_a_trial(given, said):
+    with pytest.raises(ContractError, match=said):
+        RunOptions.parse(given)
 
 
 def test_a_history_of_folds_is_read_as_it_was_written_once():

@@ -118,16 +118,16 @@ class TrainOptions(Value):
     second_crop: bool = option(
         False,
         "Second crop",
-        "The finished model also looks at the middle of the image, 0.7 of its side, and answers with the mean: better"
-        " for networks that learned from as close (those from ImageNet weights), and twice the work of one prediction.",
+        "The finished model also looks at the middle of the image, 0.7 of its side, and answers with the mean: for"
+        " networks that learned from as close (those from ImageNet weights). Twice the work of one prediction.",
         advanced=True,
     )
     augment: bool = option(True, "Augmentation", "Flips, rotation, zoom and colour, drawn anew each epoch.")
     networks: int = option(
         1,
         "Networks",
-        "Train this many networks, alike but for their seeds, and keep their mean as the model: better than each of"
-        " them, and as many times the work of training and of predicting.",
+        "Train this many networks, alike but for their seeds, and keep their mean as the model; as many times the"
+        " work of training and of predicting.",
         advanced=True,
         ge=1,
         le=20,
