@@ -85,6 +85,11 @@ TWO_NETWORKS = Recipe(
     224,
     MEDIUM_AGE_SEX.options.model_copy(update={"networks": 2, "second_crop": True}),
 )
+UNFROZEN = Recipe(
+    "efficientnet_lite0, unfrozen, age and sex",
+    224,
+    MEDIUM_AGE_SEX.options.model_copy(update={"frozen_share": 0.0, "second_crop": True}),
+)
 FULL = _of_preset("efficientnet_lite0", "accurate")
 WAYS = ("valid", "cross_validation")
 TOLD = ("isic2017_mean_auc", "auc:melanoma", "auc:seborrheic_keratosis", "balanced_accuracy", "accuracy")
@@ -95,6 +100,7 @@ RECIPES = {
     "medium": MEDIUM,
     "medium_age_sex": MEDIUM_AGE_SEX,
     "two_networks": TWO_NETWORKS,
+    "unfrozen": UNFROZEN,
     "full": FULL,
 }
 
