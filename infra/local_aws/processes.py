@@ -16,6 +16,8 @@ from pathlib import Path
 import psutil
 
 MARK = "LOCAL_AWS_OWNER"
+EXEC_SECONDS = 0.02
+"""While a process becomes another program (`env bash -c …` twice) it shows no environment, so no mark."""
 
 
 def start(
@@ -44,8 +46,11 @@ def owned_by(owner: str) -> Iterator[psutil.Process]:
 
 
 def signal_all(owner: str, signum: signal.Signals) -> int:
-    """How many processes were there to be signalled."""
+    """How many processes were there to be signalled. Looks twice before it says none."""
     found = list(owned_by(owner))
+    if not found:
+        time.sleep(EXEC_SECONDS)
+        found = list(owned_by(owner))
     for process in found:
         with contextlib.suppress(psutil.Error, OSError):
             process.send_signal(signum)

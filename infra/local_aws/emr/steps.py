@@ -105,7 +105,8 @@ class RunningStep:
             self._interrupted_by = option
         if option == "TERMINATE_PROCESS":
             processes.end_all(self._owner)
-        elif processes.signal_all(self._owner, signal.SIGTERM):
+        else:
+            processes.signal_all(self._owner, signal.SIGTERM)
             last_resort = threading.Timer(KILL_AFTER_SECONDS, processes.end_all, [self._owner])
             last_resort.daemon = True
             last_resort.start()
