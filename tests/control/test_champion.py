@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 from aws_account import BUCKET, Account
 from fake_run import FakeRun
+from test_comparison import CLASSES, table
 from test_ledger import metrics, record
 
 from dermaflow.assets import CHAMPION, CHAMPION_CHANGED
 from dermaflow.champion import Present, history, judge, roll_back, weigh
-from dermaflow.comparison import compare, mean_auc, read_answers
 from dermaflow.errors import NothingToGoBackTo
 from dermaflow.ledger import read_ledger, record_run
 from dermaflow.operators.approve_promotion import ApprovePromotionOperator
@@ -32,7 +29,6 @@ from dermaflow_jobs.contract.options import PromotionOptions, RunOptions
 from dermaflow_jobs.contract.run_spec import CodeRef, RunIdentity, RunSpec
 from dermaflow_jobs.contract.s3_layout import Layout
 
-CLASSES = ("melanoma", "nevus")
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
@@ -40,21 +36,6 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 def storage(account: Account) -> Storage:
     """A place of the test's own."""
     return Storage(Layout.of(f"s3://{BUCKET}/{uuid4().hex}"), account.s3)
-
-
-def table(skill: float, *, images: int = 120, first: int = 0, seed: int = 1, group: int = 0) -> bytes:
-    """Answers about images of two classes; the more skill, the better they are told apart."""
-    rng = np.random.default_rng(seed)
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["image_id", "key", "group", "label", "predicted", *CLASSES])
-    for number in range(images):
-        label = number % 2
-        p = 1 / (1 + np.exp(-(skill * (1 - 2 * label) + rng.normal())))
-        name = f"group-{number // group}" if group else ""
-        key = f"raw/{first + number}.jpg"
-        writer.writerow([number, key, name, CLASSES[label], CLASSES[int(p < 0.5)], f"{p:.6f}", f"{1 - p:.6f}"])
-    return out.getvalue().encode()
 
 
 def finished(storage: Storage, run_key: str, skill: float, *, auc: float = 0.8, **changes: Any) -> LedgerRecord:
@@ -90,64 +71,6 @@ def present(storage: Storage) -> Champion:
     found = Present.read(storage).champion
     assert found
     return found
-
-
-# ---- the comparison
-
-
-def test_the_better_of_two_on_the_same_images_is_told_from_chance() -> None:
-    """Sure of a clear difference, in two minds about none; intervals hold the difference."""
-    weak, strong, again = (read_answers(table(s, seed=n), CLASSES) for n, s in enumerate((0.3, 2.0, 0.3)))
-    clear, none = (compare(one, weak, CLASSES, name="old") for one in (strong, again))
-    assert clear is not None
-    assert none is not None
-    assert clear.confidence > 0.999
-    assert clear.difference_interval.low > 0
-    assert clear.difference == pytest.approx(clear.challenger_scores.mean_auc - clear.champion_scores.mean_auc)
-    assert 0.02 < none.confidence < 0.98
-    assert none.difference_interval.low < 0 < none.difference_interval.high
-    assert clear.images == 120
-    assert clear.images_per_class == {"melanoma": 60, "nevus": 60}
-
-
-def test_two_models_that_say_the_same_are_equal() -> None:
-    """Half of nothing each way: no resampling can tell them apart."""
-    answers = read_answers(table(1.0), CLASSES)
-    found = compare(answers, answers, CLASSES, name="old")
-    assert found is not None
-    assert (found.difference, found.confidence) == (0, 0.5)
-
-
-def test_the_area_is_the_one_that_the_evaluation_reports() -> None:
-    """The other plane reckons it with code of its own, which this one must not import: here they are held together."""
-    from dermaflow_jobs.evaluate.bootstrap import weighted_scores
-
-    answers = read_answers(table(0.7), CLASSES)
-    weights = np.random.default_rng(3).integers(0, 4, (50, 120)).astype(np.float64)
-    rounded = np.round(answers.probabilities, 1)  # ties
-    expected = weighted_scores(answers.labels, rounded, CLASSES, weights)["mean_auc"]
-    assert mean_auc(answers.labels, rounded, weights) == pytest.approx(expected)
-
-
-def test_images_that_belong_together_are_drawn_together() -> None:
-    """Twelve lesions of ten photographs each say less than 120 lesions."""
-    widths = []
-    for size in (0, 10):
-        pair = [read_answers(table(skill, seed=n, group=size), CLASSES) for n, skill in enumerate((1.0, 0.9))]
-        found = compare(*pair, CLASSES, name="old")
-        assert found is not None
-        widths.append(len(set(pair[0].groups)))
-    assert widths == [120, 12]
-
-
-def test_only_images_that_both_answered_for_count() -> None:
-    """The champion's table lacks what it was trained on; with too few left there is no comparison."""
-    mine = read_answers(table(1.0), CLASSES)
-    half = read_answers(table(0.2, first=60), CLASSES)
-    found = compare(mine, half, CLASSES, name="old")
-    assert found is not None
-    assert found.images == 60
-    assert compare(mine, read_answers(table(0.2, first=112), CLASSES), CLASSES, name="old") is None
 
 
 # ---- the rule

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local_aws import processes
@@ -21,8 +23,13 @@ def test_a_process_between_two_programs_is_signalled(tmp_path: Path, monkeypatch
         stdout=tmp_path / "out",
         stderr=tmp_path / "err",
     )
-    looks = iter([lambda _: iter(()), processes.owned_by])
-    monkeypatch.setattr(processes, "owned_by", lambda owner: next(looks)(owner))
+    really, looks = processes.owned_by, []
+
+    def blind_at_first(owner: str) -> Iterator[psutil.Process]:
+        looks.append(owner)
+        return iter(()) if len(looks) == 1 else really(owner)
+
+    monkeypatch.setattr(processes, "owned_by", blind_at_first)
     try:
         assert processes.signal_all(tmp_path.name, signal.SIGTERM) == 1
         assert process.wait(30) == -signal.SIGTERM
