@@ -32,11 +32,11 @@ def min_size(name: str) -> int:
     return SMALLEST_IMAGE.get(name, 32)
 
 
-def builder(name: str) -> Callable[[int, int, bool, Path | None], keras.Model]:
+def builder(name: str) -> Callable[[int, int, Path | None], keras.Model]:
     return partial(_build, name)
 
 
-def _build(name: str, image_size: int, classes: int, synchronized: bool, weights: Path | None) -> keras.Model:
+def _build(name: str, image_size: int, classes: int, weights: Path | None) -> keras.Model:
     """Raises WeightsError where the file does not fit the network."""
     from keras import Input, Model, applications, layers
 
@@ -44,9 +44,6 @@ def _build(name: str, image_size: int, classes: int, synchronized: bool, weights
     make = getattr(applications, name)
     backbone = make(include_top=False, weights=None, input_shape=(image_size, image_size, 3), pooling="avg")
     load(backbone, weights)
-    for layer in backbone.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.synchronized = synchronized
     logits = layers.Dense(classes, name="logits", dtype="float32")(backbone(preprocess(name, image)))
     return Model(image, logits, name=name.lower())
 

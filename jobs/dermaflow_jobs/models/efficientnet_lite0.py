@@ -34,28 +34,28 @@ EPSILON = 1e-3
 MOMENTUM = 0.99
 
 
-def build(image_size: int, classes: int, synchronized: bool) -> keras.Model:
+def build(image_size: int, classes: int) -> keras.Model:
     """Raises WeightsError where the package's weights do not fit."""
     from keras import Input, Model, layers
 
     image = Input((image_size, image_size, 3), name="image")
     x = layers.Rescaling(1 / 128, offset=-127 / 128)(image)
-    features = _features(x, synchronized)
+    features = _features(x)
     pooled = layers.GlobalAveragePooling2D()(features)
     model = Model(image, layers.Dense(classes, name="logits", dtype="float32")(pooled), name="efficientnet_lite0")
     load_imagenet(model)
     return model
 
 
-def _features(x: KerasTensor, synchronized: bool) -> KerasTensor:
-    x = _convolve(x, "stem", STEM, 3, stride=2, synchronized=synchronized)
+def _features(x: KerasTensor) -> KerasTensor:
+    x = _convolve(x, "stem", STEM, 3, stride=2)
     number, width = 0, STEM
     for repeats, kernel, first_stride, expansion, filters in STAGES:
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
-            x = _block(x, f"block{number}", width, kernel, stride, expansion, filters, synchronized)
+            x = _block(x, f"block{number}", width, kernel, stride, expansion, filters)
             number, width = number + 1, filters
-    return _convolve(x, "head", HEAD, 1, synchronized=synchronized)
+    return _convolve(x, "head", HEAD, 1)
 
 
 def _block(
@@ -66,33 +66,30 @@ def _block(
     stride: int,
     expansion: int,
     filters: int,
-    synchronized: bool,
 ) -> KerasTensor:
     from keras import layers
 
     inner = x
     if expansion > 1:
-        inner = _convolve(inner, f"{name}_expand", width * expansion, 1, synchronized=synchronized)
+        inner = _convolve(inner, f"{name}_expand", width * expansion, 1)
     inner = layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise")(inner)
-    inner = layers.ReLU(6.0)(_normalise(inner, f"{name}_depthwise_bn", synchronized))
+    inner = layers.ReLU(6.0)(_normalise(inner, f"{name}_depthwise_bn"))
     inner = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_project")(inner)
-    inner = _normalise(inner, f"{name}_project_bn", synchronized)
+    inner = _normalise(inner, f"{name}_project_bn")
     return layers.Add()([inner, x]) if stride == 1 and width == filters else inner
 
 
-def _convolve(
-    x: KerasTensor, name: str, filters: int, kernel: int, *, stride: int = 1, synchronized: bool
-) -> KerasTensor:
+def _convolve(x: KerasTensor, name: str, filters: int, kernel: int, *, stride: int = 1) -> KerasTensor:
     from keras import layers
 
     x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=name)(x)
-    return layers.ReLU(6.0)(_normalise(x, f"{name}_bn", synchronized))
+    return layers.ReLU(6.0)(_normalise(x, f"{name}_bn"))
 
 
-def _normalise(x: KerasTensor, name: str, synchronized: bool) -> KerasTensor:
+def _normalise(x: KerasTensor, name: str) -> KerasTensor:
     from keras import layers
 
-    return layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, synchronized=synchronized, name=name)(x)
+    return layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, name=name)(x)
 
 
 def load_imagenet(model: keras.Model) -> None:

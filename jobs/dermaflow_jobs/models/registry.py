@@ -18,19 +18,18 @@ if TYPE_CHECKING:
     import keras
     from keras import KerasTensor
 
-Build = Callable[[int, int, bool, Path | None], "keras.Model"]
+Build = Callable[[int, int, Path | None], "keras.Model"]
 
 
-def _with_own_weights(build: Callable[[int, int, bool], keras.Model]) -> Build:
-    return lambda image_size, classes, synchronized, _: build(image_size, classes, synchronized)
+def _with_own_weights(build: Callable[[int, int], keras.Model]) -> Build:
+    return lambda image_size, classes, _: build(image_size, classes)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """`build(image_size, classes, synchronized, weights)` gives a model from RGB (batch, size, size, 3) in 0…255 to
+    """`build(image_size, classes, weights)` gives a model from RGB (batch, size, size, 3) in 0…255 to
     logits; its last layer is called `logits`.
 
-    `synchronized`: batch statistics are taken over all replicas, so that a batch means the same however it is split.
     `weights`: a file, for those that do not bring their own.
     """
 
@@ -78,7 +77,7 @@ def check_image_size(name: str, image_size: int) -> None:
         )
 
 
-def build_logits(design: Design, *, synchronized: bool = False, mixed_precision: bool = False) -> keras.Model:
+def build_logits(design: Design, *, mixed_precision: bool = False) -> keras.Model:
     """Before training; random weights come from Keras's global seed.
 
     Raises JobError where images are too small, WeightsError where weights do not fit.
@@ -86,7 +85,7 @@ def build_logits(design: Design, *, synchronized: bool = False, mixed_precision:
     check_image_size(design.name, design.image_size)
     with _precision("mixed_bfloat16" if mixed_precision else "float32"):
         build = ARCHITECTURES[design.name].build
-        network = build(design.image_size, design.classes, synchronized, design.weights)
+        network = build(design.image_size, design.classes, design.weights)
         network = add_details(network) if design.use_age_sex else network
     _freeze(network, design.frozen_share)
     return network
@@ -106,17 +105,18 @@ def _precision(policy: str) -> Iterator[None]:
 
 def _freeze(network: keras.Model, share: float) -> None:
     """The first `share` of the layers that have weights keep theirs, batch statistics included."""
-    layers = [layer for layer in _leaves(network) if layer.weights]
+    layers = [layer for layer in leaves(network) if layer.weights]
     for layer in layers[: round(share * len(layers))]:
         layer.trainable = False
 
 
-def _leaves(network: keras.Model) -> Iterator[keras.Layer]:
+def leaves(network: keras.Model) -> Iterator[keras.Layer]:
+    """Its layers, and those of the networks among them."""
     import keras
 
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
+            yield from leaves(layer)
         else:
             yield layer
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 MIN_SIZE = 10
 
 
-def build(image_size: int, classes: int, synchronized: bool) -> keras.Model:  # noqa: ARG001 - it has no batch statistics
+def build(image_size: int, classes: int) -> keras.Model:
     from keras import Input, Model, layers
 
     image = Input((image_size, image_size, 3), name="image")

@@ -17,7 +17,7 @@ WIDTHS = (32, 48, 96, 192)
 GROUPS = 8
 
 
-def build(image_size: int, classes: int, synchronized: bool) -> keras.Model:  # noqa: ARG001 - no batch statistics
+def build(image_size: int, classes: int) -> keras.Model:
     from keras import Input, Model, layers
 
     image = Input((image_size, image_size, 3), name="image")

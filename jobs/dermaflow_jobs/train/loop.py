@@ -16,6 +16,7 @@ from dermaflow_jobs.models.registry import ARCHITECTURES, build_logits
 from dermaflow_jobs.runtime.errors import JobError
 from dermaflow_jobs.runtime.placement import Placement
 from dermaflow_jobs.train.averages import MovingAverage
+from dermaflow_jobs.train.batch_norm import for_training
 from dermaflow_jobs.train.problem import Problem
 from dermaflow_jobs.train.recipe import cross_entropy, make_optimizer
 from dermaflow_jobs.train.samples import Share, training_batches
@@ -41,11 +42,8 @@ class Training:
         self.done = 0
         keras.utils.set_random_seed(problem.options.seed)
         with self.strategy.scope():
-            self.model = build_logits(
-                problem.design,
-                synchronized=self.strategy.num_replicas_in_sync > 1,
-                mixed_precision=problem.options.mixed_precision,
-            )
+            network = build_logits(problem.design, mixed_precision=problem.options.mixed_precision)
+            self.model = for_training(network, replicas=self.strategy.num_replicas_in_sync)
             self.optimizer = make_optimizer(problem.options, self.model, problem.total_steps)
         self.average = MovingAverage(self.model, problem.options.ema)
         self._plain = build_logits(problem.design)
