@@ -48,15 +48,19 @@ GENTLE = AugmentRanges(zoom=(0.85, 1.05), brightness=0.05, contrast=0.05, satura
 """For one that starts from nothing: colours and size are the first it learns by."""
 
 
-def augment(images: KerasTensor, draws: KerasTensor, ranges: AugmentRanges) -> KerasTensor:
-    """`images` (batch, size, size, 3) in 0…255, of any type; `draws` (batch, DRAWS) uniform. Gives float32 in 0…255.
+def augment(
+    images: KerasTensor, draws: KerasTensor, ranges: AugmentRanges, chosen: KerasTensor | None = None
+) -> KerasTensor:
+    """`images` (any, size, size, 3) in 0…255, of any type; `draws` (batch, DRAWS) uniform; `chosen` (batch,) says which
+    images are shown, without it all. Gives float32 (batch, size, size, 3) in 0…255.
 
     Shapes must be known: compile it (`jit_compile`) for a batch size.
     """
     from keras import ops
 
     size = images.shape[1]
-    warped = _warp(images, *_sources(draws, size, ranges))
+    numbers = ops.arange(images.shape[0]) if chosen is None else chosen
+    warped = _warp(images, numbers, *_sources(draws, size, ranges))
     matrices, offsets = _colours(draws, ranges)
     coloured = ops.matmul(ops.reshape(warped, (-1, size * size, 3)), matrices) + offsets
     return ops.clip(ops.reshape(coloured, (-1, size, size, 3)), 0.0, 255.0)
@@ -79,7 +83,7 @@ def _sources(draws: KerasTensor, size: int, ranges: AugmentRanges) -> tuple[Kera
     return down + sin * x + cos * y, right + cos * x - sin * y
 
 
-def _warp(images: KerasTensor, rows: KerasTensor, columns: KerasTensor) -> KerasTensor:
+def _warp(images: KerasTensor, numbers: KerasTensor, rows: KerasTensor, columns: KerasTensor) -> KerasTensor:
     """Bilinear, reflected at the border; as gathers, which XLA makes five times as fast as TensorFlow's kernel."""
     from keras import ops
 
@@ -87,7 +91,7 @@ def _warp(images: KerasTensor, rows: KerasTensor, columns: KerasTensor) -> Keras
     top, left = ops.floor(rows), ops.floor(columns)
     y0, y1 = (_reflect(ops.cast(top, "int32") + i, size) * size for i in (0, 1))
     x0, x1 = (_reflect(ops.cast(left, "int32") + i, size) for i in (0, 1))
-    first = ops.arange(rows.shape[0], dtype="int32")[:, None, None] * (size * size)
+    first = ops.cast(numbers, "int32")[:, None, None] * (size * size)
     pixels = ops.reshape(images, (-1, 3))
 
     def at(y: KerasTensor, x: KerasTensor) -> KerasTensor:

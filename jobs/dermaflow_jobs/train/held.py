@@ -22,15 +22,16 @@ Span = tuple[int, int]
 class Held:
     """Every record of a split, by number."""
 
-    columns: dict[str, tf.Tensor]
-    """As `decode` gives them; `details` only where asked for."""
+    images: tf.Tensor
+    beside: dict[str, tf.Tensor]
+    """Labels and, where asked for, details."""
     spans: tuple[tuple[Span, ...], ...]
     """Of each class's shards, in the order of its paths."""
 
-    def take(self, numbers: tf.Tensor) -> tuple[tf.Tensor, Any, tf.Tensor]:
-        """As `decode` of those records."""
-        taken = {name: tf.gather(column, numbers) for name, column in self.columns.items()}
-        return taken["image"], taken.get("details"), taken["label"]
+    def take(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Any, tf.Tensor]:
+        """All images, which of them those records' are, and the records' details and labels."""
+        taken = {name: tf.gather(column, numbers) for name, column in self.beside.items()}
+        return self.images, numbers, taken.get("details"), taken["label"]
 
 
 def hold(classes: Sequence[ClassFiles], image_size: int, *, details: bool, most_bytes: int) -> Held | None:
@@ -50,7 +51,7 @@ def hold(classes: Sequence[ClassFiles], image_size: int, *, details: bool, most_
                 begin = own[-1][1]
             spans.append(tuple(own))
         columns = {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}
-    return Held(columns, tuple(spans))
+    return Held(columns.pop("image"), columns, tuple(spans))
 
 
 def _columns(path: str, image_size: int, *, details: bool) -> Iterable[dict[str, tf.Tensor]]:

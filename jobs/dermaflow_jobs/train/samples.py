@@ -55,12 +55,12 @@ def training_batches(
     own = slice(share.index * part, (share.index + 1) * part)
     vary = _vary(ranges)
     held = hold(classes, image_size, details=details, most_bytes=SHUFFLE_BYTES)
-    read = held.take if held else partial(decode, image_size=image_size, details=details)
+    read = held.take if held else partial(_decode, image_size=image_size, details=details)
 
     def prepare(number: tf.Tensor, drawn: tf.Tensor) -> tuple[Any, tf.Tensor]:
-        images, beside, labels = read(tf.ensure_shape(drawn, [global_batch])[own])
+        images, chosen, beside, labels = read(tf.ensure_shape(drawn, [global_batch])[own])
         draws = tf.random.stateless_uniform([global_batch, DRAWS], seed=tf.stack([tf.constant(seed, tf.int64), number]))
-        varied = vary(tf.ensure_shape(images, [part, None, None, None]), draws[own])
+        varied = vary(images, draws[own], chosen)
         shown = hide(beside, draws[own][:, -1]) if details else None
         return with_details(varied, shown), tf.one_hot(labels, len(classes))
 
@@ -72,11 +72,18 @@ def training_batches(
     return each.prefetch(4).apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
 
 
-def _vary(ranges: AugmentRanges | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def _decode(records: tf.Tensor, *, image_size: int, details: bool) -> tuple[tf.Tensor, tf.Tensor, Any, tf.Tensor]:
+    """As `Held.take`: here all images are shown."""
+    images, beside, labels = decode(records, image_size, details=details)
+    count = records.shape[0]
+    return tf.ensure_shape(images, [count, None, None, None]), tf.range(count), beside, labels
+
+
+def _vary(ranges: AugmentRanges | None) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
     if ranges is None:
-        return lambda images, _: tf.cast(images, tf.float32)
-    compiled: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = tf.function(
-        lambda images, draws: augment(images, draws, ranges), jit_compile=True
+        return lambda images, _, chosen: tf.cast(tf.gather(images, chosen), tf.float32)
+    compiled: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor] = tf.function(
+        lambda images, draws, chosen: augment(images, draws, ranges, chosen), jit_compile=True
     )
     return compiled
 
