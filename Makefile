@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 DATA ?=
 # Synthetic images a class for `make demo`.
 PER_CLASS ?= 200
-# Recipes that `make reproduce` trains: 2021, small, short, medium, medium_age_sex, two_networks, unfrozen, full.
+# Recipes that `make reproduce` trains: 2021, small, short, medium, medium_age_sex, unfrozen, two_networks, full.
 RECIPES ?= 2021 short
 # Parameters of the demo's run as JSON, e.g. CONF='{"epochs": 3}'.
 CONF ?= {}

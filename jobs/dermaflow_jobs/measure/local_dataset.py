@@ -81,7 +81,7 @@ def read_folder(folder: Path, size: int) -> LocalDataset:
     classes = sorted({path.name for _, place in places for path in place.iterdir() if path.is_dir()})
     known = _known(folder / "labels.csv")
     tasks = [
-        (file, split, label, known.get(file.stem, NOTHING), size)
+        (file, file.relative_to(folder).as_posix(), split, label, known.get(file.stem, NOTHING), size)
         for split, place in places
         for label, name in enumerate(classes)
         for file in _files(place / name)
@@ -100,10 +100,10 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
 
 
-def _read(task: tuple[Path, str, int, Label, int]) -> LocalImage | None:
-    path, split, label, known, size = task
+def _read(task: tuple[Path, str, str, int, Label, int]) -> LocalImage | None:
+    path, key, split, label, known, size = task
     done = process(path.read_bytes(), DecodeOptions(size, MAX_PIXELS))
     if isinstance(done, Undecodable):
         return None
-    about = described(label=label, image_id=path.stem, key=str(path), group=None, known=known)
+    about = described(label=label, image_id=path.stem, key=key, group=None, known=known)
     return LocalImage(path.stem, split, label, example(done.record + about), done.thumb)

@@ -1,7 +1,8 @@
 """`python -m dermaflow_jobs.measure.reproduce --data FOLDER`: the 2021 network and ours, on the same real images.
 
 Both are scored on the folder's own validation split, and by cross-validation over train and valid together, where
-images of one photograph stay in one fold. Finished folds are kept beside the result, so a run that was stopped goes on.
+images of one photograph stay in one fold. Finished folds are kept beside the result, so a run that was stopped goes on,
+and so is a table of what cross-validation said of every image.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -80,15 +82,13 @@ MEDIUM_AGE_SEX = Recipe(
     "efficientnet_lite0, medium, age and sex", 224, MEDIUM.options.model_copy(update={"use_age_sex": True})
 )
 """For folders with a `labels.csv`."""
-TWO_NETWORKS = Recipe(
-    "efficientnet_lite0, two networks, age and sex",
-    224,
-    MEDIUM_AGE_SEX.options.model_copy(update={"networks": 2, "second_crop": True}),
-)
 UNFROZEN = Recipe(
     "efficientnet_lite0, unfrozen, age and sex",
     224,
     MEDIUM_AGE_SEX.options.model_copy(update={"frozen_share": 0.0, "second_crop": True}),
+)
+TWO_NETWORKS = Recipe(
+    "efficientnet_lite0, two networks, age and sex", 224, UNFROZEN.options.model_copy(update={"networks": 2})
 )
 FULL = _of_preset("efficientnet_lite0", "accurate")
 WAYS = ("valid", "cross_validation")
@@ -99,8 +99,8 @@ RECIPES = {
     "short": SHORT,
     "medium": MEDIUM,
     "medium_age_sex": MEDIUM_AGE_SEX,
-    "two_networks": TWO_NETWORKS,
     "unfrozen": UNFROZEN,
+    "two_networks": TWO_NETWORKS,
     "full": FULL,
 }
 
@@ -149,10 +149,13 @@ def _measure(recipe: Recipe, data: Path, folds: int, kept: Path) -> dict[str, An
     fits = []
     if len(valid):
         fits.append(_fit_and_predict(recipe, dataset, train, valid, kept))
-        found["valid"] = _scores(fits[0].predictions, dataset.classes)
+        found["valid"] = scored(fits[0].predictions, dataset.classes)
     if folds:
         each = [_fit_and_predict(recipe, dataset, a, b, kept) for a, b in _folds(dataset, folds)]
-        found["cross_validation"] = _scores(Predictions.concatenate([fit.predictions for fit in each]), dataset.classes)
+        said = Predictions.concatenate([fit.predictions for fit in each])
+        found["cross_validation"] = scored(said, dataset.classes)
+        table_of = re.sub(r"\W+", "_", recipe.name)
+        (kept / f"{table_of}.csv").write_text(said.to_csv(dataset.classes), encoding="utf-8")
         fits += each
     return found | {"cpu_minutes": round(sum(fit.cpu_seconds for fit in fits) / 60, 1)}
 
@@ -216,7 +219,8 @@ def _fingerprint(recipe: Recipe, dataset: LocalDataset, train: np.ndarray, held_
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _scores(predictions: Predictions, classes: tuple[str, ...]) -> dict[str, object]:
+def scored(predictions: Predictions, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Each as (value, low, high) by the bootstrap, `images` and `confusion` beside them."""
     labels, probabilities = predictions.labels, predictions.probabilities
     scores: SplitMetrics = score(labels, probabilities, classes)
     found = intervals(labels, probabilities, classes)

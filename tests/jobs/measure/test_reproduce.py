@@ -68,6 +68,9 @@ def test_scores_come_with_intervals_and_finished_folds_are_not_fitted_again(fold
     assert low <= value <= high
 
     assert len(list((tmp_path / "reproduce").glob("*.npz"))) == 4, "two folds of two networks"
+    table = (tmp_path / "reproduce/tiny.csv").read_text().splitlines()
+    assert len(table) == 1 + 21
+    assert "copy,dark/copy.jpg,,dark," in "\n".join(table)
 
     def never(*_: object) -> None:
         raise AssertionError("fitted again")
