@@ -57,12 +57,8 @@ def signal_all(owner: str, signum: signal.Signals) -> int:
     return len(found)
 
 
-def end_all(owner: str, *, grace_seconds: float = 0.0) -> None:
-    """SIGTERM, a while, then SIGKILL until nothing is left: a process may fork while the list is read."""
-    if grace_seconds and signal_all(owner, signal.SIGTERM):
-        deadline = time.monotonic() + grace_seconds
-        while time.monotonic() < deadline and any(owned_by(owner)):
-            time.sleep(0.1)
+def end_all(owner: str) -> None:
+    """SIGKILL until nothing is left: a process may fork while the list is read."""
     for _ in range(50):
         if not signal_all(owner, signal.SIGKILL):
             return

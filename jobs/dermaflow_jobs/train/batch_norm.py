@@ -1,7 +1,8 @@
 """Batch normalization of a network that is being trained.
 
-Keras composes it of nine operations, each a pass over memory: half the time of a step of `efficientnet_lite0` on a CPU.
-TensorFlow has one operation for all, over one replica's batch. The finished network has Keras's own layers.
+Keras composes it of nine operations, each a pass over memory. TensorFlow has one operation for all, over one replica's
+batch: a step of `efficientnet_lite0` at 224 px took 51 ms of CPU time an image with it, and 79 with Keras's.
+The finished network has Keras's own layers.
 """
 
 from __future__ import annotations

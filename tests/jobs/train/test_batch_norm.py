@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dermaflow_jobs.contract.options import TrainOptions
 from dermaflow_jobs.models.registry import Design, build_logits, leaves
+from dermaflow_jobs.runtime.placement import Placement
 from dermaflow_jobs.train.batch_norm import FusedBatchNormalization, for_training
+from dermaflow_jobs.train.loop import Training
+from dermaflow_jobs.train.problem import Problem
 
 RNG = np.random.default_rng(3)
 IMAGES = RNG.uniform(0, 255, (6, 64, 64, 3)).astype("float32")
@@ -59,6 +63,7 @@ def test_a_network_without_batch_statistics_stays_as_it_is():
 
 def test_the_finished_network_has_keras_s_own_layers():
     """So that it is loaded without our code."""
-    assert {type(layer) for layer in batch_norms(build_logits(Design("efficientnet_lite0", 64, 3)))} == {
-        keras.layers.BatchNormalization
-    }
+    problem = Problem(TrainOptions(model="efficientnet_lite0"), ("a", "b", "c"), 64, (), ())
+    training = Training(problem, Placement(0, ("localhost:1",)))
+    assert {type(layer) for layer in batch_norms(training.model)} == {FusedBatchNormalization}
+    assert {type(layer) for layer in batch_norms(training.averaged_model())} == {keras.layers.BatchNormalization}

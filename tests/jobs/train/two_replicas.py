@@ -13,15 +13,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
-
-from dermaflow_jobs.contract.options import TrainOptions  # noqa: E402 - the devices come first
-from dermaflow_jobs.measure.drawn_shards import write_noise  # noqa: E402
-from dermaflow_jobs.runtime.placement import Placement  # noqa: E402
-from dermaflow_jobs.train.loop import Training  # noqa: E402
-from dermaflow_jobs.train.problem import Problem  # noqa: E402
+from dermaflow_jobs.contract.options import TrainOptions
+from dermaflow_jobs.measure.drawn_shards import write_noise
+from dermaflow_jobs.runtime.placement import Placement
+from dermaflow_jobs.train.loop import Training
+from dermaflow_jobs.train.problem import Problem
 
 
 def epoch(problem: Problem, strategy: tf.distribute.Strategy) -> tuple[int, float, float]:
@@ -32,6 +28,8 @@ def epoch(problem: Problem, strategy: tf.distribute.Strategy) -> tuple[int, floa
 
 
 def main(model: str, folder: Path) -> None:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     files = write_noise(folder, classes=3, images=12, size=64)
     options = TrainOptions(model=model, batch_size=12, samples_per_class=16, epochs=2)
     problem = Problem(options, ("a", "b", "c"), 64, files, ())
