@@ -65,7 +65,7 @@ class SplitMetrics(Value):
     """Of accuracy, balanced_accuracy, mean_auc, isic2017_mean_auc and auc:<class>, where defined."""
     sensitivity: dict[str, float | None] = Field(default_factory=dict)
     specificity: dict[str, float | None] = Field(default_factory=dict)
-    """Class against the rest, the most probable class counting as the answer."""
+    """Class against the rest, the class that the model names counting as the answer."""
     operating_points: dict[str, tuple[OperatingPoint, ...]] = Field(default_factory=dict)
     calibration: Calibration | None = None
     subgroups: dict[str, Subgroup] = Field(default_factory=dict)
@@ -81,6 +81,8 @@ class Metrics(Value):
     model: str
     synthetic: bool
     train_images: int
+    decision_offsets: tuple[float, ...] = ()
+    """Added to the logarithms of the probabilities before the greatest is named, in the order of `classes`."""
     splits: dict[Split, SplitMetrics]
     cross_validation: SplitMetrics | None = None
     """Where folds were trained: of the training split's images, each by the network that had not seen it."""

@@ -35,6 +35,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
                 "batch_size": 64,
                 "learning_rate": 0.001,
                 "ema": 0.995,
+                "decision": "balanced",
             },
         ),
         "project_2021": Preset(

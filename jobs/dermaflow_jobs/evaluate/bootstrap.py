@@ -21,10 +21,13 @@ def intervals(
     classes: Sequence[str],
     groups: np.ndarray | None = None,
     *,
+    predicted: np.ndarray | None = None,
     folds: int = FOLDS,
     seed: int = 0,
 ) -> dict[str, Interval]:
     """95 % percentile intervals by the bootstrap over groups: `groups` (images,) says which images belong together.
+
+    `predicted` (images,) are the classes named, unless that is always the most probable.
 
     A score's interval is left out where fewer than half of the folds define it.
     """
@@ -35,7 +38,7 @@ def intervals(
     parts = []
     for first in range(0, folds, step):
         drawn = generator.multinomial(number, np.full(number, 1 / number), size=min(step, folds - first))
-        parts.append(weighted_scores(labels, probabilities, classes, drawn[:, group].astype(np.float64)))
+        parts.append(weighted_scores(labels, probabilities, classes, drawn[:, group].astype(np.float64), predicted))
     return {
         name: Interval(low=float(np.nanpercentile(values, 2.5)), high=float(np.nanpercentile(values, 97.5)))
         for name in parts[0]
@@ -44,10 +47,14 @@ def intervals(
 
 
 def weighted_scores(
-    labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], weights: np.ndarray
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    weights: np.ndarray,
+    predicted: np.ndarray | None = None,
 ) -> Scores:
     """Each score (folds,) under `weights` (folds, images); NaN where a fold has no image of a class that it needs."""
-    right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
+    right = ((probabilities.argmax(axis=1) if predicted is None else predicted) == labels).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         recalls = [(weights * (labels == k)) @ right / (weights @ (labels == k)) for k in range(len(classes))]
         scores = {"accuracy": weights @ right / weights.sum(axis=1), "balanced_accuracy": np.mean(recalls, axis=0)}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import exp
 
 from dermaflow_jobs.contract.cost import cost_in_card
 from dermaflow_jobs.contract.dataset import DatasetManifest, Split
@@ -36,8 +37,8 @@ LIMITS = (
     "The images carry no skin-tone labels: how it does on darker skin is not known.",
     "It knows only its classes and will name one of them whatever it is shown.",
     "Images were chosen by specialists; what a camera meets in practice is different.",
-    "The temperature was fitted, and the weights' epoch may have been chosen, on the validation split: its scores"
-    " flatter a little. The test split's do not, as long as it is used once.",
+    "The temperature and the decision were fitted, and the weights' epoch may have been chosen, on the validation"
+    " split: its scores flatter a little. The test split's do not, as long as it is used once.",
 )
 
 
@@ -206,6 +207,11 @@ def _learned(contents: CardContents) -> str:
         "Time": f"{trained.seconds:,.0f} s, {trained.images_per_second:,.0f} images/s",
         "Cluster": f"{cluster.core_count} × {cluster.core_type}",
     }
+    if offsets := contents.metrics.decision_offsets:
+        named = zip(contents.metrics.classes, offsets, strict=True)
+        facts["Favoured in naming a class"] = ", ".join(
+            f"{name.replace('_', ' ')} × {exp(by):.2f}" for name, by in named
+        )
     return _facts(facts | {name.replace("_", " ").capitalize(): str(value) for name, value in recipe.items()})
 
 

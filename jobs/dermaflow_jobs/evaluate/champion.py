@@ -99,7 +99,7 @@ def belongs_to(predictions: Predictions, keys: np.ndarray) -> np.ndarray:
 
 def _from_shards(worker: EvaluateWorker, model: Ensemble, folder: Path) -> Iterator[Predictions]:
     for path in local_shards(worker.store, worker.manifest, "valid", folder):
-        yield predict_records(model.models[0], [path], worker.manifest.image_size)
+        yield predict_records(model.models[0], [path], worker.manifest.image_size, model.info.decision_offsets)
 
 
 def _from_files(worker: EvaluateWorker, model: Ensemble, wanted: Predictions) -> Iterator[Predictions]:
@@ -117,4 +117,5 @@ def _from_files(worker: EvaluateWorker, model: Ensemble, wanted: Predictions) ->
             images = {row: image for row, image in enumerate(pool.map(pixels, batch.keys)) if image is not None}
             if images:
                 answers = model.probabilities(np.stack(list(images.values())))
-                yield replace(batch.subset(np.array(list(images))), probabilities=answers)
+                known = batch.subset(np.array(list(images)))
+                yield replace(known, probabilities=answers, predicted=model.info.decide(answers))

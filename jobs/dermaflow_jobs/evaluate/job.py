@@ -75,7 +75,7 @@ def _predict(
         )
     parts: list[Predictions] = []
     for path in local_shards(store, manifest, split, folder):
-        parts.append(predict_records(model.models[0], [path], manifest.image_size))
+        parts.append(predict_records(model.models[0], [path], manifest.image_size, model.info.decision_offsets))
         progress.report(f"scoring {split}", sum(len(part) for part in parts), images, "images")
     predictions = Predictions.concatenate(parts)
     table = predictions.to_csv(manifest.classes).encode()
@@ -95,6 +95,7 @@ def _metrics(worker: EvaluateWorker, model: Ensemble, predictions: dict[Split, P
         model=model.info.architecture,
         synthetic=manifest.synthetic,
         train_images=manifest.images("train"),
+        decision_offsets=model.info.decision_offsets,
         cross_validation=history.cross_validation,
         trials=tuple(report.trial for report in trials),
         splits=score_splits(predictions, manifest.classes, temperature=model.info.temperature),

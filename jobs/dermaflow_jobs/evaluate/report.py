@@ -24,12 +24,14 @@ def score_splits(
 
 
 def _score(found: Predictions, classes: tuple[str, ...], thresholds: Thresholds, temperature: float) -> SplitMetrics:
-    labels, probabilities = found.labels, found.probabilities
-    return score(labels, probabilities, classes).model_copy(
+    labels, probabilities, predicted = found.labels, found.probabilities, found.predicted
+    return score(labels, probabilities, classes, predicted).model_copy(
         update={
-            "intervals": intervals(labels, probabilities, classes, found.bootstrap_groups()),
+            "intervals": intervals(labels, probabilities, classes, found.bootstrap_groups(), predicted=predicted),
             "operating_points": operating_points(labels, probabilities, classes, thresholds),
             "calibration": calibration(labels, probabilities, temperature),
-            "subgroups": subgroups(labels, probabilities, classes, ages=found.ages, sexes=found.sexes),
+            "subgroups": subgroups(
+                labels, probabilities, classes, predicted=predicted, ages=found.ages, sexes=found.sexes
+            ),
         }
     )

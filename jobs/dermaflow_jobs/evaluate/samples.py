@@ -16,21 +16,18 @@ from dermaflow_jobs.train.records import decode_with_names
 class Sample:
     image_id: str
     label: int
+    predicted: int
     probabilities: np.ndarray
     pixels: np.ndarray
     """uint8 (size, size, 3)"""
     details: np.ndarray
     """As `models.details.encode` gives them."""
 
-    @property
-    def predicted(self) -> int:
-        return int(self.probabilities.argmax())
-
 
 def choose(predictions: Predictions) -> list[int]:
     """Rows: for each class the surest right answer, then the surest wrong one, where there are such."""
-    predicted = predictions.probabilities.argmax(axis=1)
-    confidence = predictions.probabilities.max(axis=1)
+    predicted = predictions.predicted
+    confidence = np.take_along_axis(predictions.probabilities, predicted[:, None], axis=1)[:, 0]
     rows = []
     for label in np.unique(predictions.labels):
         for chosen in (predicted == label, predicted != label):
@@ -60,6 +57,7 @@ def _sample(predictions: Predictions, row: int, pixels: tf.Tensor, details: tf.T
     return Sample(
         image_id=str(predictions.image_ids[row]),
         label=int(predictions.labels[row]),
+        predicted=int(predictions.predicted[row]),
         probabilities=predictions.probabilities[row],
         pixels=pixels.numpy(),
         details=details.numpy(),

@@ -10,9 +10,14 @@ from sklearn import metrics as sk
 from dermaflow_jobs.contract.metrics import SplitMetrics
 
 
-def score(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> SplitMetrics:
-    """Those without intervals. `labels` (images,) are indices into `classes`, `probabilities` (images, classes)."""
-    predicted = probabilities.argmax(axis=1)
+def score(
+    labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], predicted: np.ndarray | None = None
+) -> SplitMetrics:
+    """Those without intervals. `labels` (images,) are indices into `classes`, `probabilities` (images, classes).
+
+    `predicted` (images,) are the classes named, unless that is always the most probable.
+    """
+    predicted = probabilities.argmax(axis=1) if predicted is None else predicted
     confusion = sk.confusion_matrix(labels, predicted, labels=np.arange(len(classes)))
     sensitivity, specificity = _rates(confusion, classes)
     auc = auc_by_class(labels, probabilities, classes)

@@ -13,10 +13,16 @@ AGES = ((0, 40, "under 40"), (40, 60, "40 to 59"), (60, 200, "60 and over"))
 
 
 def subgroups(
-    labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], *, ages: np.ndarray, sexes: np.ndarray
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    *,
+    predicted: np.ndarray,
+    ages: np.ndarray,
+    sexes: np.ndarray,
 ) -> dict[str, Subgroup]:
     """`ages` NaN and `sexes` empty where not known. Only subgroups that have images."""
-    right = probabilities.argmax(axis=1) == labels
+    right = predicted == labels
     return {
         name: Subgroup(
             images=int(inside.sum()),

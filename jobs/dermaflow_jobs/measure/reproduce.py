@@ -30,9 +30,10 @@ from dermaflow_jobs.contract.metrics import SplitMetrics
 from dermaflow_jobs.contract.options import PreprocessOptions, TrainOptions
 from dermaflow_jobs.contract.presets import PRESETS
 from dermaflow_jobs.evaluate.bootstrap import intervals
-from dermaflow_jobs.evaluate.predictions import Predictions, predict_records
+from dermaflow_jobs.evaluate.predictions import Predictions, decided_by_others, predict_records
 from dermaflow_jobs.evaluate.scores import score
 from dermaflow_jobs.measure.local_dataset import LocalDataset, read_folder
+from dermaflow_jobs.models.decision import decide
 from dermaflow_jobs.models.registry import as_classifier
 from dermaflow_jobs.runtime.placement import Placement
 from dermaflow_jobs.train.learn import with_seed
@@ -90,6 +91,11 @@ UNFROZEN = Recipe(
 TWO_NETWORKS = Recipe(
     "efficientnet_lite0, two networks, age and sex", 224, UNFROZEN.options.model_copy(update={"networks": 2})
 )
+FOUR_NETWORKS = Recipe(
+    "efficientnet_lite0, four networks, age and sex",
+    224,
+    UNFROZEN.options.model_copy(update={"networks": 4, "decision": "balanced"}),
+)
 FULL = _of_preset("efficientnet_lite0", "accurate")
 WAYS = ("valid", "cross_validation")
 TOLD = ("isic2017_mean_auc", "auc:melanoma", "auc:seborrheic_keratosis", "balanced_accuracy", "accuracy")
@@ -101,6 +107,7 @@ RECIPES = {
     "medium_age_sex": MEDIUM_AGE_SEX,
     "unfrozen": UNFROZEN,
     "two_networks": TWO_NETWORKS,
+    "four_networks": FOUR_NETWORKS,
     "full": FULL,
 }
 
@@ -152,12 +159,17 @@ def _measure(recipe: Recipe, data: Path, folds: int, kept: Path) -> dict[str, An
         found["valid"] = scored(fits[0].predictions, dataset.classes)
     if folds:
         each = [_fit_and_predict(recipe, dataset, a, b, kept) for a, b in _folds(dataset, folds)]
-        said = Predictions.concatenate([fit.predictions for fit in each])
+        said = _decided([fit.predictions for fit in each], recipe, dataset)
         found["cross_validation"] = scored(said, dataset.classes)
         table_of = re.sub(r"\W+", "_", recipe.name)
         (kept / f"{table_of}.csv").write_text(said.to_csv(dataset.classes), encoding="utf-8")
         fits += each
     return found | {"cpu_minutes": round(sum(fit.cpu_seconds for fit in fits) / 60, 1)}
+
+
+def _decided(folds: Sequence[Predictions], recipe: Recipe, dataset: LocalDataset) -> Predictions:
+    balanced = recipe.options.decision == "balanced"
+    return decided_by_others(folds, len(dataset.classes)) if balanced else Predictions.concatenate(folds)
 
 
 def _folds(dataset: LocalDataset, folds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -179,7 +191,8 @@ def _fit_and_predict(recipe: Recipe, dataset: LocalDataset, train: np.ndarray, h
         for number in range(recipe.options.networks)
     ]
     mean = np.mean([fit.predictions.probabilities for fit in each], axis=0)
-    return Fit(replace(each[0].predictions, probabilities=mean), sum(fit.cpu_seconds for fit in each))
+    said = replace(each[0].predictions, probabilities=mean, predicted=decide(mean))
+    return Fit(said, sum(fit.cpu_seconds for fit in each))
 
 
 def _fit_one(recipe: Recipe, dataset: LocalDataset, train: np.ndarray, held_out: np.ndarray, kept: Path) -> Fit:
@@ -213,17 +226,17 @@ def _fit(recipe: Recipe, dataset: LocalDataset, rows: np.ndarray, folder: Path) 
 
 
 def _fingerprint(recipe: Recipe, dataset: LocalDataset, train: np.ndarray, held_out: np.ndarray) -> str:
-    """Of one network, whichever of how many it is."""
-    parts = [recipe.image_size, recipe.options.model_dump(mode="json", exclude={"networks"})]
+    """Of one network, whichever of how many it is and whatever is made of its answers."""
+    parts = [recipe.image_size, recipe.options.model_dump(mode="json", exclude={"networks", "decision"})]
     parts += [[dataset.images[row].image_id for row in rows] for rows in (train, held_out)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def scored(predictions: Predictions, classes: tuple[str, ...]) -> dict[str, Any]:
     """Each as (value, low, high) by the bootstrap, `images` and `confusion` beside them."""
-    labels, probabilities = predictions.labels, predictions.probabilities
-    scores: SplitMetrics = score(labels, probabilities, classes)
-    found = intervals(labels, probabilities, classes)
+    labels, probabilities, predicted = predictions.labels, predictions.probabilities, predictions.predicted
+    scores: SplitMetrics = score(labels, probabilities, classes, predicted)
+    found = intervals(labels, probabilities, classes, predicted=predicted)
     named = {
         "accuracy": scores.accuracy,
         "balanced_accuracy": scores.balanced_accuracy,

@@ -6,7 +6,10 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dermaflow_jobs.contract.base import Value
+from dermaflow_jobs.models.decision import decide
 from dermaflow_jobs.runtime.errors import JobError
 
 if TYPE_CHECKING:
@@ -31,12 +34,18 @@ class ModelInfo(Value):
     """Already in the network, too: they are the mean over the image and its middle."""
     use_age_sex: bool = False
     """It takes the patient's age and sex beside the image."""
+    decision_offsets: tuple[float, ...] = ()
+    """By class; see `models.decision`. Not in the network: its probabilities are without them."""
     colour_constancy: bool
     """As the images it learned from were preprocessed."""
     synthetic: bool
     run_key: str
     dataset_id: str
     code_id: str
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """(images,) indices into `classes`, of the one that the model names, for (images, classes)."""
+        return decide(probabilities, self.decision_offsets)
 
 
 class ModelFileError(JobError):

@@ -98,8 +98,8 @@ class Run:
         answers = self.ensemble.probabilities(np.stack([picture.pixels for picture in pictures]), beside)
         table.write_rows(out, [picture.path.stem for picture in pictures], answers)
         if self.heat_maps:
-            for picture, answer, one in zip(pictures, answers, beside, strict=True):
-                self._draw(picture, int(answer.argmax()), one, self.heat_maps)
+            for picture, answer, one in zip(pictures, self.ensemble.info.decide(answers), beside, strict=True):
+                self._draw(picture, int(answer), one, self.heat_maps)
 
     def _details(self, pictures: list[Picture]) -> np.ndarray:
         known = [self.details.get(picture.path.stem, NOTHING) for picture in pictures]

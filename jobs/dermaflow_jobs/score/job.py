@@ -163,7 +163,7 @@ def check(work: Work, parts: Sequence[Scored]) -> None:
 
 def describe(work: Work, parts: Sequence[Scored], reference: Reference) -> ScoreManifest:
     layout, info = work.context.layout, work.info
-    answers = np.concatenate([part.probabilities for part in parts]).argmax(axis=1)
+    answers = np.concatenate([part.predicted for part in parts])
     values = np.concatenate([part.statistics for part in parts if len(part.sources)])
     return ScoreManifest(
         score_id=work.score_id,

@@ -31,13 +31,13 @@ def schema(classes: Sequence[str], metadata: dict[str, str]) -> pa.Schema:
 
 
 def batch(scored: Scored, classes: Sequence[str], layout: pa.Schema) -> pa.RecordBatch:
-    p = scored.probabilities
+    p, predicted = scored.probabilities, scored.predicted
     columns = [
         pa.array([source.key for source in scored.sources], pa.string()),
         pa.array([source.etag for source in scored.sources], pa.string()),
         pa.array([source.size for source in scored.sources], pa.int64()),
-        pa.DictionaryArray.from_arrays(pa.array(p.argmax(axis=1).astype(np.int8)), pa.array(classes, pa.string())),
-        pa.array(p.max(axis=1).astype(np.float32)),
+        pa.DictionaryArray.from_arrays(pa.array(predicted.astype(np.int8)), pa.array(classes, pa.string())),
+        pa.array(np.take_along_axis(p, predicted[:, None], axis=1)[:, 0].astype(np.float32)),
         *(pa.array(p[:, number].astype(np.float32)) for number in range(len(classes))),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=layout)

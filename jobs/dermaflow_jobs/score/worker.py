@@ -74,6 +74,8 @@ class Scored:
     sources: tuple[Source, ...]
     probabilities: np.ndarray
     """float64 (images, classes)"""
+    predicted: np.ndarray
+    """(images,) index into the classes, of the one that the model names."""
     statistics: np.ndarray
     """float64 (images, statistics)"""
     synthetic: int = 0
@@ -107,7 +109,8 @@ class Scorer:
             synthetic += reading.synthetic
             answers.add(np.asarray(reading.image))
         probabilities, statistics = answers.all()
-        return Scored(tuple(kept), probabilities, statistics, synthetic, tuple(failures))
+        predicted = model.info.decide(probabilities)
+        return Scored(tuple(kept), probabilities, predicted, statistics, synthetic, tuple(failures))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from dermaflow_jobs.contract.metrics import Epoch, History, SplitMetrics
 from dermaflow_jobs.contract.options import TrainOptions
 from dermaflow_jobs.evaluate.bootstrap import intervals
-from dermaflow_jobs.evaluate.predictions import Predictions, predict_records
+from dermaflow_jobs.evaluate.predictions import Predictions, decided_by_others, predict_records
 from dermaflow_jobs.evaluate.scores import score
 from dermaflow_jobs.models.registry import as_classifier
 from dermaflow_jobs.runtime.placement import Placement
@@ -99,7 +99,7 @@ def _learn_folds(
             )
             paths = [path for files in own for path in files.paths]
             held_out.append(predict_records(classifier, paths, problem.image_size))
-    return _together(each, _scores(Predictions.concatenate(held_out), problem.classes) if held_out else None)
+    return _together(each, _scores(held_out, problem) if held_out else None)
 
 
 def with_seed(options: TrainOptions, number: int) -> TrainOptions:
@@ -113,10 +113,12 @@ def _together(each: Sequence[Learned], cross_validation: SplitMetrics | None) ->
     return Learned(networks, mean_history([one.history for one in each], cross_validation), speed)
 
 
-def _scores(held_out: Predictions, classes: tuple[str, ...]) -> SplitMetrics:
-    labels, probabilities = held_out.labels, held_out.probabilities
-    found = intervals(labels, probabilities, classes, held_out.bootstrap_groups())
-    return score(labels, probabilities, classes).model_copy(update={"intervals": found})
+def _scores(folds: Sequence[Predictions], problem: Problem) -> SplitMetrics:
+    classes, balanced = problem.classes, problem.options.decision == "balanced"
+    said = decided_by_others(folds, len(classes)) if balanced else Predictions.concatenate(folds)
+    labels, probabilities, predicted = said.labels, said.probabilities, said.predicted
+    found = intervals(labels, probabilities, classes, said.bootstrap_groups(), predicted=predicted)
+    return score(labels, probabilities, classes, predicted).model_copy(update={"intervals": found})
 
 
 def mean_history(each: Sequence[History], cross_validation: SplitMetrics | None) -> History:

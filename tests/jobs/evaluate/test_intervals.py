@@ -107,7 +107,7 @@ def test_subgroups_are_those_that_the_data_knows():
     labels, _, probabilities = table(6)
     ages = np.array([20, 39, 40, 75, np.nan, np.nan])
     sexes = np.array(["female", "male", "female", "", "", "male"])
-    found = subgroups(labels, probabilities, CLASSES, ages=ages, sexes=sexes)
+    found = subgroups(labels, probabilities, CLASSES, predicted=labels, ages=ages, sexes=sexes)
     assert {name: group.images for name, group in found.items()} == {
         "age: under 40": 2,
         "age: 40 to 59": 1,
@@ -115,3 +115,4 @@ def test_subgroups_are_those_that_the_data_knows():
         "sex: female": 2,
         "sex: male": 2,
     }
+    assert {group.accuracy for group in found.values()} == {1.0}

@@ -9,6 +9,7 @@ import numpy as np
 
 from dermaflow_jobs.evaluate.predictions import Predictions
 from dermaflow_jobs.measure import reproduce
+from dermaflow_jobs.models.decision import decide
 
 ROOT = Path(__file__).parents[3]
 TABLE = ROOT / ".github/results/isic2017_two_networks.csv"
@@ -24,7 +25,9 @@ def test_the_readme_s_row_of_two_networks_is_what_its_predictions_score() -> Non
     unknown = np.full(len(rows), "")
     labels = np.array([CLASSES.index(row["label"]) for row in rows])
     probabilities = np.array([[float(row[name]) for name in CLASSES] for row in rows])
-    said = Predictions(names, names, unknown, np.full(len(rows), np.nan), unknown, labels, probabilities)
+    said = Predictions(
+        names, names, unknown, np.full(len(rows), np.nan), unknown, labels, probabilities, decide(probabilities)
+    )
     found = reproduce.scored(said, CLASSES)
     told = ("{:.3f} ({:.3f} – {:.3f})".format(*found[name]).replace("0.", ".") for name in IN_THE_README)
     row = f"| two networks of that (`two_networks`), cross-validation | {' | '.join(told)} |"

@@ -50,7 +50,14 @@ def photo(seed: int, *, drawn: bool = False, light: float = 1.0) -> bytes:
     return out.getvalue()
 
 
-def crown(store: Store, *, synthetic: bool = False, favourite: int | None = None, images: int = 60) -> Champion:
+def crown(
+    store: Store,
+    *,
+    synthetic: bool = False,
+    favourite: int | None = None,
+    images: int = 60,
+    offsets: tuple[float, ...] = (),
+) -> Champion:
     """A model that looks at the colour of the middle, its dataset's validation split, and the champion's record."""
     layout = store.layout
     image = keras.Input((SIZE, SIZE, 3), name="image")
@@ -62,6 +69,7 @@ def crown(store: Store, *, synthetic: bool = False, favourite: int | None = None
     info = ModelInfo(
         architecture="small_cnn", classes=CLASSES, image_size=SIZE, temperature=1.0, eight_views=False,
         colour_constancy=False, synthetic=synthetic, run_key=MODEL_RUN, dataset_id="learned", code_id="c",
+        decision_offsets=offsets,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"

@@ -56,6 +56,18 @@ def test_every_object_is_scored_or_counted_with_its_reason(empty_store: Store) -
 
 
 @pytest.mark.usefixtures("here")
+def test_the_class_named_is_the_model_s_decision_and_its_probability_the_confidence(empty_store: Store) -> None:
+    """A model whose decision favours one class beyond measure names it always; probabilities are as they were."""
+    scene.send(empty_store, incoming(6))
+    report = scene.run(empty_store, scene.crown(empty_store, offsets=(0.0, 0.0, 100.0)))
+    table = scene.predictions(empty_store, report)
+    assert set(table["predicted"].to_pylist()) == {"seborrheic_keratosis"}
+    np.testing.assert_array_equal(table["confidence"].to_numpy(), table["p_seborrheic_keratosis"].to_numpy())
+    assert table["confidence"].to_numpy().min() < 0.1
+    assert scene.manifest(empty_store, report).predicted == {"melanoma": 0, "nevus": 0, "seborrheic_keratosis": 6}
+
+
+@pytest.mark.usefixtures("here")
 def test_the_same_again_is_found_and_not_repeated(empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Same images and model: same place, nothing read. One image more: another place, the reference kept."""
     store = empty_store

@@ -1,4 +1,4 @@
-"""The schedule, the precision and what is beside the image, where the loop takes them in."""
+"""The schedule, the precision and what is beside the image, where the loop takes them in, and the decision after it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from dermaflow_jobs.contract.options import TrainOptions
-from dermaflow_jobs.evaluate.predictions import predict_records
+from dermaflow_jobs.evaluate.predictions import Predictions, decided_by_others, predict_records
+from dermaflow_jobs.evaluate.report import score_splits
+from dermaflow_jobs.evaluate.samples import choose
 from dermaflow_jobs.models.details import HIDE_SHARE
-from dermaflow_jobs.models.registry import as_classifier
+from dermaflow_jobs.models.registry import as_classifier, build_logits
 from dermaflow_jobs.runtime.placement import Placement
 from dermaflow_jobs.train.loop import Training
 from dermaflow_jobs.train.problem import Problem
@@ -81,3 +84,38 @@ def test_age_and_sex_reach_the_network_and_are_now_and_then_kept_from_it(problem
     found = predict_records(model, [path for files in problem.valid for path in files.paths], 40)
     assert len(found) == 20
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_scores_are_of_the_classes_that_the_model_s_decision_names(problem):
+    """With offsets beyond measure that is one class; areas under the curve ask the probabilities and are the same."""
+    model = as_classifier(build_logits(problem.design))
+    paths = [path for files in problem.valid for path in files.paths]
+    plain, decided = (predict_records(model, paths, 40, offsets) for offsets in ((), (100.0, 0.0, 0.0)))
+    np.testing.assert_array_equal(plain.predicted, plain.probabilities.argmax(axis=1))
+    before, after = (
+        score_splits({"valid": found}, problem.classes, temperature=1.0)["valid"] for found in (plain, decided)
+    )
+    assert after.auc == before.auc
+    assert after.confusion == ((6, 0, 0), (9, 0, 0), (5, 0, 0))
+    assert (after.accuracy, after.balanced_accuracy) == (pytest.approx(6 / 20), pytest.approx(1 / 3))
+    assert after.intervals["balanced_accuracy"].high == pytest.approx(1 / 3)
+    women = decided.labels[decided.sexes == "female"]
+    assert after.subgroups["sex: female"].accuracy == pytest.approx((women == 0).mean())
+    assert {row.split(",")[4] for row in decided.to_csv(problem.classes).splitlines()[1:]} == {"melanoma"}
+    assert [decided.labels[row] for row in choose(decided)] == [0, 1, 2]  # one right, two wrong
+
+
+def test_in_cross_validation_a_fold_has_no_say_in_its_own_decision():
+    """Turning one fold's labels upside down changes what is named in the other folds, and nothing in itself."""
+    rng = np.random.default_rng(0)
+    labels = rng.choice(3, 600, p=[0.2, 0.65, 0.15])
+    evidence = rng.normal(size=(600, 3)) + 1.5 * np.eye(3)[labels] + [0, 1.0, 0]
+    none = np.full(600, "")
+    whole = Predictions(none, none, none, np.zeros(600), none, labels, softmax(evidence, axis=1), labels)
+    folds = [whole.subset(np.arange(first, first + 200)) for first in (0, 200, 400)]
+    said = decided_by_others(folds, 3).predicted
+    assert (said != evidence.argmax(axis=1)).any()
+    mad = replace(folds[0], labels=np.zeros(200, int))
+    changed = decided_by_others([mad, *folds[1:]], 3).predicted
+    np.testing.assert_array_equal(changed[:200], said[:200])
+    assert (changed[200:] != said[200:]).any()

@@ -6,13 +6,17 @@ import csv
 import io
 import re
 from html import unescape
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dermaflow_jobs.contract.failure import FailureReport
 from dermaflow_jobs.contract.metrics import History, Metrics
 from dermaflow_jobs.contract.progress import Progress
 from dermaflow_jobs.contract.steps import EvaluateReport, TrainReport
+from dermaflow_jobs.models.decision import decide
+from dermaflow_jobs.models.saved import ModelInfo, read_info
 from dermaflow_jobs.runtime.placement import Placement
 from dermaflow_jobs.train.worker import TrainWorker
 
@@ -22,7 +26,7 @@ RECIPE = {"epochs": 2, "samples_per_class": 64, "batch_size": 16}
 @pytest.fixture(scope="module")
 def finished(store, make_run, run_steps):
     """A run trained by two workers on executors, evaluated; then an evaluation of a file that is no model."""
-    whole, broken = make_run("whole", train_workers=2, **RECIPE), make_run("broken", **RECIPE)
+    whole, broken = make_run("whole", train_workers=2, decision="balanced", **RECIPE), make_run("broken", **RECIPE)
     report = TrainReport(
         dataset_id="tiny", model="small_cnn", parameters=1, workers=1, epochs=1, images_per_second=1, seconds=1
     )
@@ -47,7 +51,12 @@ def test_two_workers_on_executors_learn_what_one_learns(store, manifest, make_ru
     assert store.get(store.layout.step_progress("alone", "train"), Progress).figures["loss"] > 0
 
 
-def test_evaluate_scores_the_validation_split_alone(store, finished):
+def _model_info(store, run_key: str, folder: Path) -> ModelInfo:
+    store.download(store.layout.model(run_key), str(folder / "model.keras"))
+    return read_info(folder / "model.keras")
+
+
+def test_evaluate_scores_the_validation_split_alone(store, finished, tmp_path):
     """Metrics and a row an image; the test split stays untouched unless the run spec asks for it."""
     assert store.get(store.layout.step_report("whole", "evaluate"), EvaluateReport).seconds > 0
     metrics = store.get(store.layout.metrics("whole"), Metrics)
@@ -64,6 +73,10 @@ def test_evaluate_scores_the_validation_split_alone(store, finished):
     assert len({row["image_id"] for row in rows}) == 20
     right = sum(row["label"] == row["predicted"] for row in rows)
     assert right / 20 == valid.accuracy
+    assert metrics.decision_offsets == _model_info(store, "whole", tmp_path).decision_offsets
+    said = np.array([[float(row[name]) for name in metrics.classes] for row in rows])
+    named = decide(said, metrics.decision_offsets)
+    assert [row["predicted"] for row in rows] == [metrics.classes[index] for index in named]
     assert not store.exists(store.layout.predictions("whole", "test"))
 
 

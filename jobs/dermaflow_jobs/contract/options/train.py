@@ -122,6 +122,14 @@ class TrainOptions(Value):
         " networks that learned from as close (those from ImageNet weights). Twice the work of one prediction.",
         advanced=True,
     )
+    decision: Literal["likeliest", "balanced"] = option(
+        "likeliest",
+        "Decision",
+        "Which class the finished model names. likeliest: the most probable. balanced: rare classes are favoured as"
+        " much as the validation split shows that they are named too seldom; balanced accuracy and the sensitivity for"
+        " rare classes rise, accuracy falls. Probabilities are the same.",
+        advanced=True,
+    )
     augment: bool = option(True, "Augmentation", "Flips, rotation, zoom and colour, drawn anew each epoch.")
     networks: int = option(
         1,
