@@ -36,12 +36,14 @@ class Answers:
     labels: NDArray[np.int64]
     probabilities: Floats
     """(images, classes)"""
+    predicted: NDArray[np.int64]
+    """The class that the model named, which need not be the most probable."""
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def rows(self, chosen: NDArray[np.intp]) -> Answers:
-        return Answers(self.keys[chosen], self.groups[chosen], self.labels[chosen], self.probabilities[chosen])
+        return Answers(**{column: values[chosen] for column, values in vars(self).items()})
 
 
 def read_answers(table: bytes, classes: Sequence[str]) -> Answers:
@@ -54,6 +56,7 @@ def read_answers(table: bytes, classes: Sequence[str]) -> Answers:
         probabilities=np.array([[float(row[name]) for name in classes] for row in rows], np.float64).reshape(
             -1, len(classes)
         ),
+        predicted=np.array([classes.index(row["predicted"]) for row in rows], dtype=np.int64),
     )
 
 
@@ -74,8 +77,8 @@ def compare(
         champion=name,
         images=len(new),
         images_per_class={label: int(count) for label, count in zip(classes, per_class, strict=True)},
-        challenger_scores=_scores(float(after), new.labels, new.probabilities, classes),
-        champion_scores=_scores(float(before), new.labels, old.probabilities, classes),
+        challenger_scores=_scores(float(after), new.labels, new.predicted, classes),
+        champion_scores=_scores(float(before), new.labels, old.predicted, classes),
         difference=float(after - before),
         difference_interval=Interval(
             low=float(np.percentile(differences, 2.5)), high=float(np.percentile(differences, 97.5))
@@ -117,6 +120,6 @@ def _auc(is_class: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
         return np.asarray(wins / (positive.sum(axis=1) * negative.sum(axis=1)))
 
 
-def _scores(auc: float, labels: NDArray[np.int64], probabilities: Floats, classes: Sequence[str]) -> Scores:
-    right = probabilities.argmax(axis=1) == labels
+def _scores(auc: float, labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: Sequence[str]) -> Scores:
+    right = predicted == labels
     return Scores(mean_auc=auc, sensitivity={name: float(right[labels == k].mean()) for k, name in enumerate(classes)})

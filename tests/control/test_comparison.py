@@ -47,6 +47,22 @@ def test_the_better_of_two_on_the_same_images_is_told_from_chance() -> None:
     assert clear.images_per_class == {"melanoma": 60, "nevus": 60}
 
 
+def test_what_a_model_misses_is_told_by_the_class_that_it_named() -> None:
+    """Its decision may favour a rare class: then that is what the guarded class is judged by."""
+    plain = table(1.0)
+    rows = list(csv.DictReader(io.StringIO(plain.decode())))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(row | {"predicted": "melanoma"} for row in rows)
+    bold, careful = read_answers(out.getvalue().encode(), CLASSES), read_answers(plain, CLASSES)
+    found = compare(bold, careful, CLASSES, name="old")
+    assert found is not None
+    assert found.challenger_scores.sensitivity == {"melanoma": 1.0, "nevus": 0.0}
+    assert 0 < found.champion_scores.sensitivity["melanoma"] < 1
+    assert found.difference == 0
+
+
 def test_two_models_that_say_the_same_are_equal() -> None:
     """Half of nothing each way: no resampling can tell them apart."""
     answers = read_answers(table(1.0), CLASSES)
