@@ -34,7 +34,7 @@ TESTS := PYTHONPATH=tests:infra:plugins $(CONTROL)/python -m
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test test-jobs test-control test-backfill chaos bench-overhead bench-bootstrap bench-preprocess
-.PHONY: deploy doctor destroy compose-env compose-check mwaa test-aws bench-train reproduce screenshots lint format lock clean
+.PHONY: deploy doctor destroy compose-env compose-check mwaa test-aws bench-train bench-gpu reproduce screenshots lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 18
@@ -112,6 +112,9 @@ bench-overhead: setup ## idle time and API calls of a cluster: ours and the prov
 
 bench-train: setup ## images a second of the training loop, beside its bound and Keras's own ways
 	$(JOBS)/python -m dermaflow_jobs.measure.train_speed
+
+bench-gpu: setup ## images a second of a network's step on a GPU, by Keras's JAX backend; needs JAX for it in jobs/.venv
+	$(JOBS)/python -m dermaflow_jobs.measure.gpu_speed
 
 reproduce: setup ## the 2021 network and our recipe on real images, by validation split and cross-validation
 	@test -n "$(DATA)" || { echo "name a folder of images: make reproduce DATA=../shared/data/isic2017"; exit 1; }

@@ -8,47 +8,50 @@ import sys
 
 import numpy as np
 
+from dermaflow_jobs.measure.jax_training import sequence
 from dermaflow_jobs.models.augment import DRAWS, STRONG, augment
 from dermaflow_jobs.models.registry import Design, build_logits
 from dermaflow_jobs.train.recipe import cross_entropy
 
 SCRIPT = """
 import sys
-from pathlib import Path
 import jax
 import keras
 import numpy as np
+from jax import numpy as jnp
 from dermaflow_jobs.contract.options import TrainOptions
+from dermaflow_jobs.measure.jax_training import Table, first_state, make_epoch
 from dermaflow_jobs.models.augment import STRONG, augment
 from dermaflow_jobs.models.registry import Design, build_logits
-from dermaflow_jobs.train.recipe import cross_entropy, make_optimizer
+from dermaflow_jobs.train.recipe import make_optimizer
 
 given = np.load(sys.argv[1])
 network = build_logits(Design("small_cnn", 32, 3))
 network.load_weights(sys.argv[2])
 images = augment(given["images"], given["draws"], STRONG)
-
-def loss_of(trainable, frozen):
-    logits, _ = network.stateless_call(trainable, frozen, images, training=True)
-    return cross_entropy(given["labels"], logits, smoothing=0.05, of=4)
-
-trainable = [variable.value for variable in network.trainable_variables]
-frozen = [variable.value for variable in network.non_trainable_variables]
-optimizer = make_optimizer(TrainOptions(epochs=2, learning_rate=0.01), network, 20)
-state = [variable.value for variable in optimizer.variables]
-step = jax.jit(jax.value_and_grad(loss_of))
-losses = []
-for _ in range(8):
-    loss, gradients = step(trainable, frozen)
-    losses.append(float(loss))
-    trainable, state = optimizer.stateless_apply(state, gradients, trainable)
+options = TrainOptions(epochs=2, batch_size=4, learning_rate=0.01, label_smoothing=0.05, augment=False)
+optimizer = make_optimizer(options, network, 20)
+table = Table(jnp.asarray(images), jnp.zeros((4, 4)), jnp.asarray(given["labels"]))
+state, before = first_state(network, optimizer), [np.array(value) for value in network.trainable_variables]
+drawn = jnp.tile(jnp.arange(4), (8, 1))
+state, losses = make_epoch(network, optimizer, options)(state, table, drawn, jax.random.key(0))
+moved = [abs(np.asarray(now) - old).max() for now, old in zip(state.trainable, before)]
+behind = [abs(np.asarray(now) - mean).max() for now, mean in zip(state.trainable, state.average)]
+varied = make_epoch(network, optimizer, options.model_copy(update={"augment": True}))
+varied_losses = varied(first_state(network, optimizer), table, drawn, jax.random.key(0))[1]
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
-np.savez(sys.argv[3], images=np.asarray(images), losses=losses)
+assert int(state.step) == 8
+np.savez(
+    sys.argv[3], images=np.asarray(images), losses=losses, varied=varied_losses, moved=moved, behind=behind
+)
 """
 
 
 def test_the_recipe_runs_on_jax_and_starts_from_the_same_loss(tmp_path):
-    """The same weights, images and draws give the same augmented images and loss; eight steps of AdamW lower it."""
+    """The same weights, images and draws give the same augmented images and loss; eight steps of AdamW lower it.
+
+    They are one compiled program: every weight has moved, the average less far; with augmentation the loss is another.
+    """
     rng = np.random.default_rng(0)
     images, draws = rng.integers(0, 256, (4, 32, 32, 3), np.uint8), rng.uniform(size=(4, DRAWS)).astype("float32")
     labels = np.eye(3, dtype="float32")[[0, 1, 2, 0]]
@@ -66,3 +69,16 @@ def test_the_recipe_runs_on_jax_and_starts_from_the_same_loss(tmp_path):
     loss = float(cross_entropy(labels, network(varied, training=True), smoothing=0.05, of=4))
     assert abs(found["losses"][0] - loss) < 1e-4
     assert found["losses"][-1] < found["losses"][0]
+    assert (found["moved"] > found["behind"]).all()
+    assert (found["behind"] > 0).all()
+    assert abs(found["varied"][0] - found["losses"][0]) > 1e-3
+
+
+def test_classes_take_turns_there_too_and_every_image_is_drawn_as_often_as_its_like():
+    labels, rows = np.repeat([0, 1, 2], [4, 10, 7]), np.arange(1, 21)
+    drawn = sequence(labels, rows, steps=10, batch=12, seed=1)
+    np.testing.assert_array_equal(labels[drawn.ravel()], np.tile([0, 1, 2], 40))
+    counts = np.bincount(drawn.ravel(), minlength=21)
+    assert counts[0] == 0
+    assert all(np.ptp(counts[rows[labels[rows] == label]]) <= 1 for label in range(3))
+    assert (sequence(labels, rows, steps=10, batch=12, seed=2) != drawn).any()
