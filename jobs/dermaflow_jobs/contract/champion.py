@@ -15,7 +15,7 @@ class Scores(Value):
 
     mean_auc: float
     sensitivity: dict[str, float]
-    """Class against the rest, the most probable class counting as the answer."""
+    """Class against the rest, the class that the model names counting as the answer."""
 
 
 class Comparison(Value):

@@ -96,7 +96,7 @@ class ScoreManifest(Value):
     failures: dict[str, int] = Field(default_factory=dict)
     """Reason → objects."""
     predicted: dict[str, int]
-    """Class → images for which it is the most probable."""
+    """Class → images that the model names so."""
     drift: tuple[Drift, ...]
     """Largest index first."""
     reference_images: int

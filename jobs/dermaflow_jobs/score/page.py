@@ -55,7 +55,7 @@ def _counts(manifest: ScoreManifest) -> str:
     rows = [
         ("objects found", f"{manifest.listed:,}"),
         ("images scored", f"{manifest.images:,}"),
-        *((f"most probably {name.replace('_', ' ')}", f"{count:,}") for name, count in manifest.predicted.items()),
+        *((f"named {name.replace('_', ' ')}", f"{count:,}") for name, count in manifest.predicted.items()),
         *((f"failed: {reason}", f"{count:,}") for reason, count in manifest.failures.items()),
     ]
     return _table((), rows)
