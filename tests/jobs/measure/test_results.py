@@ -1,4 +1,4 @@
-"""The table behind the README's number: what cross-validation said of every image, scored again."""
+"""The tables behind the README's numbers: what cross-validation said of every image, scored again."""
 
 from __future__ import annotations
 
@@ -6,29 +6,47 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from dermaflow_jobs.evaluate.predictions import Predictions
+from dermaflow_jobs.evaluate.predictions import Predictions, decided_by_others
 from dermaflow_jobs.measure import reproduce
 from dermaflow_jobs.models.decision import decide
 
 ROOT = Path(__file__).parents[3]
-TABLE = ROOT / ".github/results/isic2017_two_networks.csv"
+RESULTS = ROOT / ".github/results"
 CLASSES = ("melanoma", "nevus", "seborrheic_keratosis")
 IN_THE_README = ("isic2017_mean_auc", "auc:melanoma", "auc:seborrheic_keratosis", "balanced_accuracy")
+IMAGES, FOLDS = 2150, 5
 
 
-def test_the_readme_s_row_of_two_networks_is_what_its_predictions_score() -> None:
-    with TABLE.open() as file:
+def read(table: Path) -> Predictions:
+    with table.open() as file:
         rows = list(csv.DictReader(file))
     names = np.array([row["image_id"] for row in rows])
-    assert len(set(names)) == len(rows) == 2150
-    unknown = np.full(len(rows), "")
-    labels = np.array([CLASSES.index(row["label"]) for row in rows])
+    assert len(set(names)) == len(rows) == IMAGES
+    labels, predicted = (np.array([CLASSES.index(row[column]) for row in rows]) for column in ("label", "predicted"))
     probabilities = np.array([[float(row[name]) for name in CLASSES] for row in rows])
-    said = Predictions(
-        names, names, unknown, np.full(len(rows), np.nan), unknown, labels, probabilities, decide(probabilities)
-    )
-    found = reproduce.scored(said, CLASSES)
+    unknown = np.full(len(rows), "")
+    return Predictions(names, names, unknown, np.full(len(rows), np.nan), unknown, labels, probabilities, predicted)
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("isic2017_two_networks.csv", "two networks of that (`two_networks`), cross-validation"),
+        ("isic2017_four_networks.csv", "four, and a balanced decision (`four_networks`), cross-validation"),
+    ],
+)
+def test_the_readme_s_row_is_what_its_predictions_score(table, row):
+    found = reproduce.scored(read(RESULTS / table), CLASSES)
     told = ("{:.3f} ({:.3f} – {:.3f})".format(*found[name]).replace("0.", ".") for name in IN_THE_README)
-    row = f"| two networks of that (`two_networks`), cross-validation | {' | '.join(told)} |"
-    assert row in (ROOT / "README.md").read_text().replace("**", "")
+    assert f"| {row} | {' | '.join(told)} |" in (ROOT / "README.md").read_text().replace("**", "")
+
+
+def test_the_classes_of_a_fold_are_named_by_the_others_or_are_the_most_probable():
+    """Rows lie fold by fold."""
+    likeliest, balanced = (read(RESULTS / f"isic2017_{name}_networks.csv") for name in ("two", "four"))
+    assert (likeliest.predicted == decide(likeliest.probabilities)).mean() > 0.999  # six digits
+    folds = [balanced.subset(rows) for rows in np.split(np.arange(IMAGES), FOLDS)]
+    assert (balanced.predicted == decided_by_others(folds, len(CLASSES)).predicted).mean() > 0.999
+    assert (balanced.predicted != decide(balanced.probabilities)).any()
