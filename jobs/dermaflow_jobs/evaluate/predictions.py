@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dermaflow_jobs.contract.options.train import Decision
 from dermaflow_jobs.models.decision import decide, fit_offsets
 from dermaflow_jobs.models.registry import takes_details, with_details
 from dermaflow_jobs.train.records import decode_with_names
@@ -66,11 +67,13 @@ class Predictions:
         return out.getvalue()
 
 
-def decided_by_others(parts: Sequence[Predictions], classes: int) -> Predictions:
-    """All folds of a cross-validation; the classes of each named with offsets that were fitted on the others.
+def of_folds(parts: Sequence[Predictions], classes: int, decision: Decision) -> Predictions:
+    """All folds of a cross-validation; for a balanced decision a fold's offsets are fitted on the others.
 
     A fold's share of each class is that of all: they are stratified.
     """
+    if decision == "likeliest":
+        return Predictions.concatenate(parts)
     named = []
     for held_out, part in enumerate(parts):
         others = Predictions.concatenate([*parts[:held_out], *parts[held_out + 1 :]])

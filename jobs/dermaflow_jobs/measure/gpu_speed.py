@@ -28,7 +28,7 @@ Found = dict[str, Any]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """1 where something could not be measured; the report has the rest, and why."""
+    """1 where something could not be measured; the report has the rest, and why. Without a GPU nothing is."""
     parser = argparse.ArgumentParser(prog="python -m dermaflow_jobs.measure.gpu_speed", description=__doc__)
     parser.add_argument("--model", default="efficientnet_lite0")
     parser.add_argument("--image-size", type=int, default=256)
@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             log.info("%s %s: %s", precision, method, one)
             report = setting | {"xla_flags": os.environ.get("XLA_FLAGS", "")} | summary(found, given.batch_size)
             given.out.write_text(json.dumps(report, indent=2) + "\n")
+            if method == "device" and "error" in one:
+                return 1  # what follows needs it, and would take minutes to say so
     return int(any("error" in one for each in found.values() for one in each.values()))
 
 

@@ -22,6 +22,7 @@ from dermaflow_jobs.contract.options import TrainOptions
 from dermaflow_jobs.measure.jax_training import Table, first_state, make_epoch, sequence
 from dermaflow_jobs.models.details import unknown
 from dermaflow_jobs.models.registry import Design, build_logits
+from dermaflow_jobs.runtime.errors import JobError
 from dermaflow_jobs.train.recipe import make_optimizer
 
 CLASSES = 3
@@ -50,9 +51,13 @@ def main() -> None:
 
 
 def measure_device(task: Task) -> dict[str, Any]:
-    """What this device does: operations of a large product and bytes, read and written, of a large copy, a second."""
-    device = jax.devices()[0]
-    side = 8192 if device.platform == "gpu" else 512
+    """What this device does: operations of a large product and bytes, read and written, of a large copy, a second.
+
+    Raises JobError where there is no GPU.
+    """
+    device, side = jax.devices()[0], 8192
+    if device.platform != "gpu":
+        raise JobError(f"JAX sees no GPU, but {device}", remedy="Install JAX for the GPU into jobs/.venv: jax[cuda13].")
     a, b = (jax.random.normal(jax.random.key(seed), (side, side), task.precision) for seed in (0, 1))
     block = jnp.ones((side, side), jnp.float32)
     return {

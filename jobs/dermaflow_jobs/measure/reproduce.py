@@ -2,7 +2,8 @@
 
 Both are scored on the folder's own validation split, and by cross-validation over train and valid together, where
 images of one photograph stay in one fold. Finished folds are kept beside the result, so a run that was stopped goes on,
-and so is a table of what cross-validation said of every image.
+and so is a table of what cross-validation said of every image. A balanced decision is a fold's by what the others show;
+on the validation split, where nothing else is held out, the most probable class is named.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from dermaflow_jobs.contract.metrics import SplitMetrics
 from dermaflow_jobs.contract.options import PreprocessOptions, TrainOptions
 from dermaflow_jobs.contract.presets import PRESETS
 from dermaflow_jobs.evaluate.bootstrap import intervals
-from dermaflow_jobs.evaluate.predictions import Predictions, decided_by_others, predict_records
+from dermaflow_jobs.evaluate.predictions import Predictions, of_folds, predict_records
 from dermaflow_jobs.evaluate.scores import score
 from dermaflow_jobs.measure.local_dataset import LocalDataset, read_folder
 from dermaflow_jobs.models.decision import decide
@@ -159,17 +160,12 @@ def _measure(recipe: Recipe, data: Path, folds: int, kept: Path) -> dict[str, An
         found["valid"] = scored(fits[0].predictions, dataset.classes)
     if folds:
         each = [_fit_and_predict(recipe, dataset, a, b, kept) for a, b in _folds(dataset, folds)]
-        said = _decided([fit.predictions for fit in each], recipe, dataset)
+        said = of_folds([fit.predictions for fit in each], len(dataset.classes), recipe.options.decision)
         found["cross_validation"] = scored(said, dataset.classes)
         table_of = re.sub(r"\W+", "_", recipe.name)
         (kept / f"{table_of}.csv").write_text(said.to_csv(dataset.classes), encoding="utf-8")
         fits += each
     return found | {"cpu_minutes": round(sum(fit.cpu_seconds for fit in fits) / 60, 1)}
-
-
-def _decided(folds: Sequence[Predictions], recipe: Recipe, dataset: LocalDataset) -> Predictions:
-    balanced = recipe.options.decision == "balanced"
-    return decided_by_others(folds, len(dataset.classes)) if balanced else Predictions.concatenate(folds)
 
 
 def _folds(dataset: LocalDataset, folds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

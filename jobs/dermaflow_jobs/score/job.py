@@ -37,7 +37,10 @@ from dermaflow_jobs.score.worker import ModelRef, ReferenceScorer, Scored, Score
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-DECIDING: Final = ("drift.py", "listing.py", "statistics.py", "tables.py", "worker.py")
+DECIDING: Final = (
+    "score/drift.py", "score/listing.py", "score/statistics.py", "score/tables.py", "score/worker.py",
+    "models/decision.py",
+)  # fmt: skip
 """Modules whose code decides what comes out."""
 MOST_REFERENCE_IMAGES: Final = 4000
 
@@ -199,7 +202,7 @@ def _info(model: ModelRef) -> ModelInfo:
 
 
 def _sources() -> str:
-    package = resources.files("dermaflow_jobs.score")
+    package = resources.files("dermaflow_jobs")
     return hashlib.sha256(b"".join(package.joinpath(name).read_bytes() for name in DECIDING)).hexdigest()[:16]
 
 

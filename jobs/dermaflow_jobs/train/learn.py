@@ -13,7 +13,7 @@ import tensorflow as tf
 from dermaflow_jobs.contract.metrics import Epoch, History, SplitMetrics
 from dermaflow_jobs.contract.options import TrainOptions
 from dermaflow_jobs.evaluate.bootstrap import intervals
-from dermaflow_jobs.evaluate.predictions import Predictions, decided_by_others, predict_records
+from dermaflow_jobs.evaluate.predictions import Predictions, of_folds, predict_records
 from dermaflow_jobs.evaluate.scores import score
 from dermaflow_jobs.models.registry import as_classifier
 from dermaflow_jobs.runtime.placement import Placement
@@ -114,8 +114,8 @@ def _together(each: Sequence[Learned], cross_validation: SplitMetrics | None) ->
 
 
 def _scores(folds: Sequence[Predictions], problem: Problem) -> SplitMetrics:
-    classes, balanced = problem.classes, problem.options.decision == "balanced"
-    said = decided_by_others(folds, len(classes)) if balanced else Predictions.concatenate(folds)
+    classes = problem.classes
+    said = of_folds(folds, len(classes), problem.options.decision)
     labels, probabilities, predicted = said.labels, said.probabilities, said.predicted
     found = intervals(labels, probabilities, classes, said.bootstrap_groups(), predicted=predicted)
     return score(labels, probabilities, classes, predicted).model_copy(update={"intervals": found})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from dermaflow_jobs.measure.gpu_speed import measure, summary
+from dermaflow_jobs.measure.gpu_speed import main, measure, summary
 
 CPU = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
 
@@ -25,8 +27,16 @@ def test_a_measurement_that_fails_says_why_and_ends_no_other():
     found = measure(task(method="ours"), timeout=200)
     assert found["images_per_second"] > 0
     assert found["operations"] > 1e6
-    assert "too small for small_cnn" in measure(task(method="ours", image_size=2), timeout=200)["error"]
     assert measure(task(method="ours"), timeout=0.1) == {"error": "not done after 0 s"}
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_without_a_gpu_it_ends_at_once_and_says_so(tmp_path):
+    out = tmp_path / "train_gpu.json"
+    assert main(["--out", str(out)]) == 1
+    found = json.loads(out.read_text())["found"]
+    assert "JAX sees no GPU" in found["bfloat16"]["device"]["error"]
+    assert len(found["bfloat16"]) == 1
 
 
 def test_ratios_are_of_what_is_there():

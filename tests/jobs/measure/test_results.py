@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermaflow_jobs.evaluate.predictions import Predictions, decided_by_others
+from dermaflow_jobs.evaluate.predictions import Predictions, of_folds
 from dermaflow_jobs.measure import reproduce
 from dermaflow_jobs.models.decision import decide
 
@@ -48,5 +48,5 @@ def test_the_classes_of_a_fold_are_named_by_the_others_or_are_the_most_probable(
     likeliest, balanced = (read(RESULTS / f"isic2017_{name}_networks.csv") for name in ("two", "four"))
     assert (likeliest.predicted == decide(likeliest.probabilities)).mean() > 0.999  # six digits
     folds = [balanced.subset(rows) for rows in np.split(np.arange(IMAGES), FOLDS)]
-    assert (balanced.predicted == decided_by_others(folds, len(CLASSES)).predicted).mean() > 0.999
+    assert (balanced.predicted == of_folds(folds, len(CLASSES), "balanced").predicted).mean() > 0.999
     assert (balanced.predicted != decide(balanced.probabilities)).any()

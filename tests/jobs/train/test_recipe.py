@@ -10,7 +10,7 @@ import pytest
 from scipy.special import softmax
 
 from dermaflow_jobs.contract.options import TrainOptions
-from dermaflow_jobs.evaluate.predictions import Predictions, decided_by_others, predict_records
+from dermaflow_jobs.evaluate.predictions import Predictions, of_folds, predict_records
 from dermaflow_jobs.evaluate.report import score_splits
 from dermaflow_jobs.evaluate.samples import choose
 from dermaflow_jobs.models.details import HIDE_SHARE
@@ -113,9 +113,9 @@ def test_in_cross_validation_a_fold_has_no_say_in_its_own_decision():
     none = np.full(600, "")
     whole = Predictions(none, none, none, np.zeros(600), none, labels, softmax(evidence, axis=1), labels)
     folds = [whole.subset(np.arange(first, first + 200)) for first in (0, 200, 400)]
-    said = decided_by_others(folds, 3).predicted
+    said = of_folds(folds, 3, "balanced").predicted
     assert (said != evidence.argmax(axis=1)).any()
     mad = replace(folds[0], labels=np.zeros(200, int))
-    changed = decided_by_others([mad, *folds[1:]], 3).predicted
+    changed = of_folds([mad, *folds[1:]], 3, "balanced").predicted
     np.testing.assert_array_equal(changed[:200], said[:200])
     assert (changed[200:] != said[200:]).any()

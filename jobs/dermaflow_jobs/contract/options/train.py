@@ -11,6 +11,7 @@ from dermaflow_jobs.contract.options.backbones import Backbone
 from dermaflow_jobs.contract.options.field import option
 
 OwnModel = Literal["seed_cnn", "small_cnn", "efficientnet_lite0"]
+Decision = Literal["likeliest", "balanced"]
 WeightsUri = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+\.h5$")]
 
 
@@ -122,7 +123,7 @@ class TrainOptions(Value):
         " networks that learned from as close (those from ImageNet weights). Twice the work of one prediction.",
         advanced=True,
     )
-    decision: Literal["likeliest", "balanced"] = option(
+    decision: Decision = option(
         "likeliest",
         "Decision",
         "Which class the finished model names. likeliest: the most probable. balanced: rare classes are favoured as"
