@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dermaflow_jobs.evaluate.predictions import Predictions, of_folds
-from dermaflow_jobs.measure import reproduce
+from dermaflow_jobs.measure import gpu_speed, reproduce
 from dermaflow_jobs.models.decision import decide
 
 ROOT = Path(__file__).parents[3]
@@ -50,3 +51,14 @@ def test_the_classes_of_a_fold_are_named_by_the_others_or_are_the_most_probable(
     folds = [balanced.subset(rows) for rows in np.split(np.arange(IMAGES), FOLDS)]
     assert (balanced.predicted == of_folds(folds, len(CLASSES), "balanced").predicted).mean() > 0.999
     assert (balanced.predicted != decide(balanced.probabilities)).any()
+
+
+def test_the_readme_s_speeds_on_a_gpu_are_the_report_s():
+    report = json.loads((RESULTS / "train_gpu_h200.json").read_text())
+    readme = (ROOT / "README.md").read_text()
+    for precision, speeds in report["images_per_second"].items():
+        told = " | ".join(f"{speeds[name]:,.0f}" for name in ("bound", "ours", "fit", "limit"))
+        assert f"| {precision} | {told} |" in readme
+    assert f"bfloat16 is {report['bfloat16_vs_float32']:.2f} times float32" in readme
+    again = gpu_speed.summary(report["found"], report["batch_size"])
+    assert again.items() <= report.items()
