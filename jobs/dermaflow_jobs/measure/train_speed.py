@@ -1,6 +1,6 @@
 """`python -m dermaflow_jobs.measure.train_speed`: images per second of the training loop, beside its bound and others.
 
-The bound is our loop fed the same batch again and again. It and the loop with everything on take turns, epoch by epoch,
+The bound is our loop fed the same batch again and again. It and the loop with everything on take turns, by short epochs
 in one process, and their ratio is the median over those pairs, with its interval: what else the machine does meets
 both. The others run in processes of their own, in turns, and of each the fastest epoch counts: it is the least
 disturbed one.
@@ -41,9 +41,6 @@ PROCESSES = ("ours", "image_data_generator", "keras_layers", "two_workers")
 TARGETS = {"vs_bound": 0.95, "vs_imagedatagenerator": 1.5, "two_worker_efficiency": 0.9}
 """On CPU, for small_cnn at 100 px."""
 
-LONGER = 4
-"""The pipeline holds a few batches ready when its epoch begins, made while the bound was timed: of 180 steps 3 %."""
-
 Speeds = dict[str, list[float]]
 """Method → images a second of each epoch that was timed."""
 
@@ -55,8 +52,8 @@ class Setting:
     batch_size: int
     steps: int
     """Of a timed epoch, after a first one that is not."""
-    pairs: int = 5
-    """Of epochs of the bound and of ours, in each process that measures them, each LONGER times as long."""
+    pairs: int = 14
+    """Of epochs of the bound and of ours, in each process that measures them."""
     epochs: int = 4
     """Timed, in each other process."""
 
@@ -134,7 +131,7 @@ def measure(process: str, setting: Setting) -> Speeds:
         processes = []
         for rank in range(workers):
             task = {"method": process, "rank": rank, "addresses": addresses, "folder": folder, **vars(setting)}
-            task |= {"epochs": setting.pairs, "steps": LONGER * setting.steps} if process == "ours" else {}
+            task |= {"epochs": setting.pairs} if process == "ours" else {}
             own = cores if workers == 1 else cores[rank::workers]
             processes.append(stack.enter_context(_start(task, own)))
         outputs = [each.communicate()[0] for each in processes]

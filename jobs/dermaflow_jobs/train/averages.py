@@ -16,11 +16,10 @@ class MovingAverage:
         self._sources = [variable.value for variable in model.trainable_variables]
         self.variables = [tf.Variable(source.numpy(), trainable=False) for source in self._sources]
         self._decay = decay
-        self._update = tf.function(self._assign)
 
-    def update(self, step: int) -> None:
-        self._update(tf.constant(min(self._decay, (1 + step) / (10 + step)), tf.float32))
-
-    def _assign(self, decay: tf.Tensor) -> None:
+    def update(self, before: tf.Tensor) -> None:
+        """After the step that `before` others came before."""
+        done = tf.cast(before + 1, tf.float32)
+        decay = tf.minimum(self._decay, (1 + done) / (10 + done))
         for average, source in zip(self.variables, self._sources, strict=True):
             average.assign(decay * average + (1 - decay) * tf.convert_to_tensor(source))

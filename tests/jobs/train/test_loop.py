@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +17,9 @@ from dermaflow_jobs.models.augment import STRONG
 from dermaflow_jobs.runtime.errors import JobError
 from dermaflow_jobs.runtime.placement import Placement
 from dermaflow_jobs.train import samples
+from dermaflow_jobs.train.background import LOWER
 from dermaflow_jobs.train.held import hold
+from dermaflow_jobs.train.loop import DivergedError, Training
 from dermaflow_jobs.train.problem import Problem
 from dermaflow_jobs.train.samples import Share, training_batches
 from dermaflow_jobs.train.shards import download_split
@@ -78,9 +83,42 @@ def test_every_draw_is_augmented_anew(files):
     assert len({image.tobytes() for image in varied[own]}) == own.sum()
 
 
-def test_a_loss_that_is_no_number_says_what_to_do(files):
-    from dermaflow_jobs.train.loop import DivergedError, Training
+@pytest.mark.parametrize("pixels", [1, 4 * 40**2, 5 * 40**2])
+def test_how_many_images_are_augmented_at_a_time_changes_none(files, monkeypatch, pixels):
+    """One, four, and four again where five would not divide a batch of twelve."""
+    whole = draw(files, 3, ranges=STRONG)
+    monkeypatch.setattr(samples, "GROUP_PIXELS", pixels)
+    for one, other in zip(draw(files, 3, ranges=STRONG), whole, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
 
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread's priority is its own on Linux alone")
+def test_the_input_pipeline_takes_what_the_step_leaves(files):
+    """Its threads, and no others, have a lower priority, and they do work."""
+    problem = Problem(TrainOptions(batch_size=12), ("a", "b", "c"), 40, files["train"], files["valid"])
+    training = Training(problem, Placement(0, ("localhost:1",)))
+    before = niceness_and_time()
+    batches = training.batches()
+    for _ in range(20):
+        next(batches)
+    after = niceness_and_time()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    lowered = {thread for thread, (nice, _) in after.items() if nice == own + LOWER}
+    assert lowered and not lowered & before.keys()
+    assert sum(after[thread][1] for thread in lowered) > 1e6  # nanoseconds
+
+
+def niceness_and_time() -> dict[str, tuple[int, int]]:
+    """Of each thread of this process that did not end meanwhile: proc(5)."""
+    found = {}
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            nice = int((thread / "stat").read_text().rpartition(")")[2].split()[16])
+            found[thread.name] = (nice, int((thread / "schedstat").read_text().split()[0]))
+    return found
+
+
+def test_a_loss_that_is_no_number_says_what_to_do(files):
     options = TrainOptions.model_construct(**TrainOptions(samples_per_class=12, batch_size=12).model_dump())
     object.__setattr__(options, "learning_rate", 1e38)
     problem = Problem(options, ("a", "b", "c"), 40, files["train"], files["valid"])
