@@ -52,9 +52,9 @@ class Setting:
     batch_size: int
     steps: int
     """Of a timed epoch, after a first one that is not."""
-    pairs: int = 14
+    pairs: int = 12
     """Of epochs of the bound and of ours, in each process that measures them."""
-    epochs: int = 4
+    epochs: int = 8
     """Timed, in each other process."""
 
 
