@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 LOWER = 10
-"""Added to niceness: such a thread still gets a tenth of a core that others want whole. An input pipeline needs about
-that; more, and a busy neighbour on the node would starve it."""
+"""Added to niceness: by Linux's weights (110 to 1,024) such a thread still gets a tenth of a core that another wants
+whole, which is about what an input pipeline needs; so a busy neighbour on the node does not starve it."""
 
 Made = TypeVar("Made")
 
@@ -22,5 +22,5 @@ def in_background(make: Callable[[], Made]) -> Made:
 
 
 def _step_back() -> None:
-    if sys.platform == "linux":  # elsewhere it would be the process's priority
-        os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + LOWER)
+    if sys.platform == "linux":  # elsewhere it would be the process that is nice, not the thread
+        os.nice(LOWER)

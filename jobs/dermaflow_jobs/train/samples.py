@@ -27,7 +27,7 @@ far apart neighbours on disk can get."""
 
 GROUP_PIXELS = 50_000
 """Augmented at a time: 600 kB of floats, for what one compiled loop hands to the next is to stay in a core's cache.
-A batch at once drove the step's own data out of it: of the speed of training on two cores that took 3 to 5 %."""
+Whole batches left training on two cores at .91 of its bound, groups at .94 to .96: one run, wide intervals."""
 
 
 @dataclass(frozen=True)
